@@ -1,4 +1,4 @@
-//! The nouns that scripts see: the only place that knows them all, and the hosts that have them.
+//! All nouns available to scripts, and the hosts that register them.
 
 use crate::limits::{self, Bounds};
 use crate::script::lookup::{self, Catalog};
@@ -7,7 +7,7 @@ use crate::script::{Host, Needs, Noun};
 use crate::serve;
 use crate::{clean, data, linear, measure, model, plot, ranks, retrieve, search, tensor, token, train};
 
-/// Each noun by its folder, with what shows it to scripts.
+/// Each noun by its folder, with its registration function. The only list of all nouns.
 pub const NOUNS: &[Noun] = &[
     ("tensor", tensor::api::register),
     ("token", token::api::register),
@@ -31,7 +31,7 @@ impl Host {
         Host::bounded(Bounds::default())
     }
 
-    /// An engine with everything, for scripts that may take so much.
+    /// An engine with everything, for scripts within these bounds.
     pub fn bounded(bounds: Bounds) -> Host {
         let mut host = Host::bare(bounds);
         host.load_all();
@@ -44,12 +44,12 @@ impl Host {
         Host::with(bounds, NOUNS)
     }
 
-    /// An engine with the modules of the standard library that the script in the file `name` needs.
+    /// An engine with the standard library modules that the script in the file `name` needs.
     pub fn for_script(name: &str, text: &str) -> Host {
         Host::for_script_within(name, text, Bounds::default())
     }
 
-    /// [`Host::for_script`], for a script that may take so much.
+    /// [`Host::for_script`], for a script within these bounds.
     pub fn for_script_within(name: &str, text: &str, bounds: Bounds) -> Host {
         let mut host = Host::bare(bounds.clone());
         host.needs = limits::within(&bounds, || Needs::of(&mut host.engine, name, text));

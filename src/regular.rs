@@ -1,18 +1,18 @@
-//! Ordinary files and nothing else, for scripts that are confined: a pipe is waited for without an end, a device does what its
-//! driver likes, and a file of `/proc` is this process itself.
+//! Opens only ordinary files, for confined scripts: reading a pipe may block forever, a device has arbitrary driver behavior, and
+//! a file of `/proc` is the process itself.
 
 use crate::{Error, Result, bail};
 use std::fs::{File, Metadata, OpenOptions};
 use std::path::Path;
 
-/// Opens a file; an error where there is something else than an ordinary file or a folder.
+/// Opens a file; an error for anything but an ordinary file or a folder.
 pub fn open(who: &str, options: &OpenOptions, path: &Path) -> Result<File> {
-    // a device may do something at once when it is opened, so that is not what finds out
+    // opening a device may have effects, so the kind is checked before
     if let Ok(facts) = path.metadata() {
         ordinary(who, path, &facts)?;
     }
     let mut options = options.clone();
-    // and what took its place meanwhile is not waited for
+    // a pipe that replaced the file meanwhile does not block
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::custom_flags(&mut options, libc::O_NONBLOCK | libc::O_NOCTTY);
     let file = options.open(path).map_err(|error| Error::io(who, path, &error))?;
@@ -23,7 +23,7 @@ pub fn open(who: &str, options: &OpenOptions, path: &Path) -> Result<File> {
     Ok(file)
 }
 
-/// An error where the facts are those of something else than an ordinary file or a folder.
+/// An error where the metadata is not of an ordinary file or a folder.
 fn ordinary(who: &str, path: &Path, facts: &Metadata) -> Result<()> {
     if facts.is_file() || facts.is_dir() {
         return Ok(());
@@ -49,7 +49,7 @@ fn kind(_: &Metadata) -> &'static str {
     "something else"
 }
 
-/// Whether a file is made up by Linux when it is read: `/proc`, `/sys` and their like call theirs ordinary.
+/// Whether Linux generates a file on reading: `/proc`, `/sys` and similar report theirs as ordinary.
 #[cfg(target_os = "linux")]
 fn is_of_kernel(file: &File) -> bool {
     use std::os::fd::AsRawFd;

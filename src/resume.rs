@@ -1,24 +1,24 @@
 //! State handed from an interrupted run to its resumption.
 //!
-//! A checkpoint on disk outlives the run that wrote it. One in memory would not, and neither would the record beside
-//! it: so the handles that a run makes through [`reused`] are remembered in order, and the same run, when it is
-//! repeated to resume, gets them again.
+//! A checkpoint on disk outlives the run that wrote it. One in memory would not, and neither would the record beside it: so the
+//! handles that a run creates through [`reused`] are stored in order, and the same run, when it is repeated to resume, gets them
+//! again.
 
 use std::any::Any;
 use std::cell::RefCell;
 
-/// The handles that one run made, and what happened to its checkpoints.
+/// The handles that one run created, and the state of its checkpoints.
 #[derive(Default)]
 pub struct Handover {
     made: Vec<Box<dyn Any>>,
-    /// How many of them the resumed run has got.
+    /// Number of handles that the resumed run has received.
     given: usize,
     saved: bool,
     removed: bool,
 }
 
 impl Handover {
-    /// Whether a repetition can resume: there is a checkpoint, and no training before it that would be done twice.
+    /// Whether a repetition can resume: there is a checkpoint, and no earlier training that would be repeated.
     pub fn can_resume(&self) -> bool {
         self.saved && !self.removed
     }
@@ -38,12 +38,12 @@ pub fn begin(earlier: Handover) {
     CURRENT.replace(Handover { made: earlier.made, ..Handover::default() });
 }
 
-/// Ends the run of this thread, and returns what a resumption needs of it.
+/// Ends the run of this thread, and returns the state needed to resume it.
 pub fn end() -> Handover {
     CURRENT.take()
 }
 
-/// The handle that the interrupted run made at this place, or else a new one. Copies of a `T` are the same thing.
+/// The handle that the interrupted run created at this point, otherwise a new one. Copies of a `T` share state.
 pub fn reused<T: Clone + 'static>(make: impl FnOnce() -> T) -> T {
     CURRENT.with_borrow_mut(|current| {
         let place = current.given;
@@ -51,7 +51,7 @@ pub fn reused<T: Clone + 'static>(make: impl FnOnce() -> T) -> T {
         if let Some(earlier) = current.made.get(place).and_then(|thing| thing.downcast_ref::<T>()) {
             return earlier.clone();
         }
-        // from here on it is another run
+        // from here on the runs differ
         current.made.truncate(place);
         let made = make();
         current.made.push(Box::new(made.clone()));

@@ -1,11 +1,11 @@
-//! Work shared among all threads, whose results keep the order of what they were made of.
+//! Work shared among all threads, with results in input order.
 
 use crate::{cancel, limits, progress};
 use rayon::prelude::*;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// `work(index, item)` of every item, on all threads, which work for the script of this one: within its bounds, stopped
-/// with it, and warning where it does. The results have the order of the items.
+/// Applies `work(index, item)` to every item, on all threads, on behalf of this thread's script: within its bounds, interrupted
+/// with it, and with its warnings. The results are in item order.
 pub fn map<T: Send, R: Send>(items: Vec<T>, work: &(dyn Fn(usize, T) -> R + Sync)) -> Vec<R> {
     if items.len() < 2 || rayon::current_num_threads() < 2 {
         return items.into_iter().enumerate().map(|(at, item)| work(at, item)).collect();
@@ -17,14 +17,14 @@ pub fn map<T: Send, R: Send>(items: Vec<T>, work: &(dyn Fn(usize, T) -> R + Sync
     items.into_par_iter().enumerate().map(|(at, item)| within(at, item)).collect()
 }
 
-/// [`map`] of work that can fail: all results, or the first error in the order of the items.
+/// [`map`] of fallible work: all results, or the first error in item order.
 pub fn try_map<T: Send, R: Send, E: Send>(
     items: Vec<T>,
     work: &(dyn Fn(usize, T) -> Result<R, E> + Sync),
 ) -> Result<Vec<R>, E> {
     let failed = AtomicUsize::new(usize::MAX);
     let done = map(items, &|at, item| {
-        // what comes after an error is not asked for
+        // items after an error are skipped
         if failed.load(Ordering::Relaxed) < at {
             return None;
         }
@@ -37,7 +37,7 @@ pub fn try_map<T: Send, R: Send, E: Send>(
     done.into_iter().flatten().collect()
 }
 
-/// The ranges `0..length` is cut into for [`map`]: of `most` places at most, and the same on any number of threads.
+/// The ranges that `0..length` is split into for [`map`]: of at most `most` items, and the same on any number of threads.
 pub fn ranges(length: usize, most: usize) -> Vec<std::ops::Range<usize>> {
     (0..length).step_by(most.max(1)).map(|start| start..length.min(start + most.max(1))).collect()
 }

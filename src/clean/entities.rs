@@ -1,4 +1,4 @@
-//! HTML's names of characters in text: `&amp;`, `&#20013;`, `&eacute;`.
+//! HTML character references in text: `&amp;`, `&#20013;`, `&eacute;`.
 
 use html5ever::data::NAMED_ENTITIES;
 use std::borrow::Cow;
@@ -6,8 +6,8 @@ use std::borrow::Cow;
 /// The longest name is `CounterClockwiseContourIntegral`.
 const LONGEST: usize = 33;
 
-/// Replaces names and numbers that end with a semicolon; what is none stays. Names whose letters were all made large are
-/// read too, where that is no other name.
+/// Replaces names and numbers that end with a semicolon; anything else stays. Names in upper case are decoded too, unless the
+/// upper-case form is itself another name.
 pub fn unescape(text: &str) -> Cow<'_, str> {
     let Some(first) = text.find('&') else { return text.into() };
     let mut out = String::with_capacity(text.len());
@@ -32,14 +32,14 @@ pub fn unescape(text: &str) -> Cow<'_, str> {
     if out == text { text.into() } else { out.into() }
 }
 
-/// What a name or a number means.
+/// The characters of a name or a number.
 fn character(name: &str) -> Option<String> {
     if let Some(number) = name.strip_prefix('#') {
         let code = match number.strip_prefix(['x', 'X']) {
             Some(digits) => u32::from_str_radix(digits, 16).ok()?,
             None => number.parse().ok()?,
         };
-        // as browsers read them: what was meant in Windows-1252
+        // as browsers do: such codes are read as Windows-1252
         let windows = |code: u32| encoding_of_windows(code as u8);
         return match code {
             0 => None,

@@ -3,28 +3,28 @@
 use crate::token::script;
 use whatlang::{Lang, detect as guess};
 
-/// What language a text is in, as far as it shows.
+/// The detected language of a text.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Detected {
-    /// Of ISO 639-1: `en`, `zh`.
+    /// ISO 639-1 code: `en`, `zh`.
     pub code: &'static str,
-    /// From 0 to 1.
+    /// Confidence from 0 to 1.
     pub confidence: f64,
     pub is_reliable: bool,
 }
 
-/// Bytes that are looked at in one place: more of a text says hardly more of its language, and takes as much longer.
+/// Bytes examined at one place: more text adds little accuracy and takes proportionally longer.
 const BYTES: usize = 256;
-/// Longer texts are looked at in three places and in five: a page may begin with names, code, or a menu.
+/// Longer texts are examined at three places, then at five: a page may begin with names, code, or a menu.
 const LONG: [usize; 2] = [1024, 4096];
 
-/// The language of a text, of most of the places that are looked at; none of one without letters.
+/// The language of most of the examined places; `None` for a text without letters.
 pub fn detect(text: &str) -> Option<Detected> {
     let places = 1 + 2 * LONG.iter().filter(|long| text.len() >= **long).count();
     let start = |at: usize| text.floor_char_boundary((text.len().saturating_sub(BYTES)) * at / (places - 1).max(1));
     let found: Vec<Detected> = (0..places).filter_map(|at| detect_head(&text[start(at)..])).collect();
     let weight = |code: &str| found.iter().filter(|one| one.code == code).map(|one| one.confidence).sum::<f64>();
-    // the first of those that are as likely
+    // the first of equally likely ones
     let best = found.iter().rev().max_by(|a, b| weight(a.code).total_cmp(&weight(b.code)))?;
     let reliable = found.iter().filter(|one| one.code == best.code && one.is_reliable).count();
     let confidence = weight(best.code) / found.len() as f64;
@@ -40,7 +40,7 @@ fn head(text: &str) -> &str {
     &text[..text.floor_char_boundary(BYTES)]
 }
 
-/// The script that most letters of a text are of; none of one without letters.
+/// The script of most letters of a text; `None` for a text without letters.
 pub fn script_of(text: &str) -> Option<&'static str> {
     let mut counts = [0usize; script::NAMES.len()];
     for char in head(text).chars().filter(|char| char.is_alphabetic()) {
@@ -51,7 +51,7 @@ pub fn script_of(text: &str) -> Option<&'static str> {
     most.map(|(at, _)| script::NAMES[at])
 }
 
-/// The code of ISO 639-1.
+/// The ISO 639-1 code.
 #[rustfmt::skip]
 fn code(lang: Lang) -> &'static str {
     use Lang::*;
@@ -66,7 +66,7 @@ fn code(lang: Lang) -> &'static str {
     }
 }
 
-/// All codes, for errors that name the nearest.
+/// All codes, for errors that suggest the nearest.
 pub fn codes() -> impl Iterator<Item = &'static str> {
     Lang::all().iter().map(|lang| code(*lang))
 }

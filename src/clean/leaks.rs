@@ -1,4 +1,4 @@
-//! Leaks: texts to test on that are in the texts to train on, whole, in part, or nearly so.
+//! Leaks: test texts that occur in the training texts, whole, in part, or nearly.
 
 use super::near::{NearFinder, NearPlan, each_unit, together, units_are_running};
 use crate::data::Dataset;
@@ -7,29 +7,29 @@ use crate::{Result, bail, cancel, tasks};
 use std::borrow::Cow;
 
 const WHO: &str = "clean::leaks";
-/// Texts that one thread looks at in one go.
+/// Texts that one thread processes at a time.
 const ROWS: usize = 256;
 
-/// What counts as a leak.
+/// Definition of a leak.
 #[derive(Clone, Copy, Debug)]
 pub struct LeakPlan {
-    /// Words in a row that both have; characters of scripts without spaces.
+    /// Minimum number of consecutive shared words; characters in scripts without spaces.
     pub words: usize,
     pub characters: usize,
-    /// The least share of shingles that both have; none: texts that are nearly the same are not looked for.
+    /// Minimum share of common shingles; `None`: near duplicates are not searched for.
     pub near: Option<f64>,
 }
 
-/// A text to test on that is among those to train on.
+/// A test text found in the training texts.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Leak {
     pub test: usize,
-    /// The row that has most of it, of several the first.
+    /// The training row that contains most of it; of several, the first.
     pub train: usize,
     pub kind: LeakKind,
-    /// The share of the test's text that the row has; of near texts the share of shingles in common.
+    /// The share of the test text in that row; for near texts, the share of common shingles.
     pub share: f64,
-    /// The longest passage that both have.
+    /// The longest common passage.
     pub text: String,
 }
 
@@ -61,17 +61,17 @@ fn test<'t>(text: Cow<'t, str>, plan: LeakPlan) -> Test<'t> {
         places.push((place.start, place.end));
     });
     let ngram = if units_are_running(&text) { plan.characters } else { plan.words };
-    // a text that is shorter is looked for whole
+    // a shorter text is searched for whole
     let ngram = ngram.min(hashes.len()).max(1);
     Test { text, hashes, places, ngram }
 }
 
-/// By the hash of a sequence, the tests that have it and where.
+/// Maps the hash of a sequence to the tests that contain it and their positions.
 type Places = FastMap<u64, Vec<(u32, u32)>>;
 
-/// Where sequences of the test texts are.
+/// Index of the sequences of the test texts.
 struct Index {
-    /// Sequences of each length: the test and the place in it.
+    /// Sequences of each length: the test and the position in it.
     lengths: Vec<(usize, Places)>,
 }
 
@@ -90,7 +90,7 @@ impl Index {
         Index { lengths }
     }
 
-    /// The places of each test that a text has, by test.
+    /// The positions of each test found in a text, by test.
     fn hits(&self, text: &str) -> FastMap<u32, Vec<u32>> {
         let mut hashes = Vec::new();
         each_unit(text, |hash, _| hashes.push(hash));
@@ -106,7 +106,7 @@ impl Index {
     }
 }
 
-/// How much of a test the sequences at these places cover: the share of its units, and the longest stretch.
+/// Coverage of a test by the sequences at these positions: the share of its units, and the longest stretch.
 fn covered(test: &Test, mut places: Vec<u32>) -> (f64, usize, usize) {
     places.sort_unstable();
     places.dedup();
@@ -126,7 +126,7 @@ fn texts<'d>(data: &'d Dataset, field: &str, first: usize) -> Result<Vec<Cow<'d,
     Ok(super::texts(WHO, data, field, first)?.into_iter().map(Option::unwrap_or_default).collect())
 }
 
-/// The texts of `tests` that are in those of `train`, in the order of the tests.
+/// Finds the texts of `tests` in those of `train`, in the order of the tests.
 pub fn leaks(
     train: impl Iterator<Item = Result<Dataset>>,
     tests: &Dataset,
@@ -167,13 +167,13 @@ pub fn leaks(
     Ok(best.into_iter().flatten().collect())
 }
 
-/// Keeps for each test the row of the training that has most of it.
+/// Keeps for each test the training row that contains most of it.
 fn take(best: &mut [Option<Leak>], given: &[Test], row: usize, hits: FastMap<u32, Vec<u32>>) {
     for (at, places) in hits {
         let test = &given[at as usize];
         let (share, start, end) = covered(test, places);
         let own = &mut best[at as usize];
-        // rows come in order: of equal ones the first stays
+        // rows arrive in order: of equal ones the first stays
         if own.as_ref().is_some_and(|known| known.share >= share) {
             continue;
         }
@@ -183,10 +183,10 @@ fn take(best: &mut [Option<Leak>], given: &[Test], row: usize, hits: FastMap<u32
     }
 }
 
-/// Adds tests of which no passage was found, but that are near to a row of the training.
+/// Adds tests without a common passage that are near to a training row.
 fn nearly(groups: super::near::NearGroups, given: &[Test], best: &mut [Option<Leak>]) {
     let count = given.len();
-    // the first test of each group, with the training row that is near to it
+    // the first test of each group, with the training row near to it
     let mut near: FastMap<u32, (usize, f64)> = FastMap::default();
     for (row, first, share) in &groups.removed {
         if *row as usize >= count && (*first as usize) < count {

@@ -1,4 +1,4 @@
-//! Clean: what takes noise out of texts, finds duplicates and rows that are no text, and tells why each went.
+//! Clean: removes noise from texts, finds duplicates and low-quality rows, and reports why each row was removed.
 
 pub mod api;
 pub mod chinese;

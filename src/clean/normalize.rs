@@ -1,4 +1,4 @@
-//! One way to write one text: Unicode's forms, widths, characters that nobody sees, white space.
+//! Text normalization: Unicode normal forms, widths, invisible characters, white space.
 
 use super::{fix_mojibake, unescape};
 use std::borrow::Cow;
@@ -9,7 +9,7 @@ use unicode_normalization::{IsNormalized, UnicodeNormalization, is_nfc_quick, is
 pub enum Form {
     Keep,
     Nfc,
-    /// Compatibility too, but for the punctuation of Chinese and Japanese.
+    /// Compatibility forms too, except for Chinese and Japanese punctuation.
     Nfkc,
 }
 
@@ -17,7 +17,7 @@ pub enum Form {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Width {
     Keep,
-    /// Latin letters and digits narrow, katakana and hangul wide; punctuation as it is.
+    /// Latin letters and digits narrow, katakana and hangul wide; punctuation unchanged.
     Letters,
     /// Punctuation narrow too.
     All,
@@ -26,22 +26,22 @@ pub enum Width {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Space {
     Keep,
-    /// Line by line: no spaces at the ends, at most one blank line.
+    /// Line by line: no leading or trailing spaces, at most one blank line.
     Lines,
-    /// One space for any white space.
+    /// Any white space becomes one space.
     Collapse,
 }
 
-/// What is done.
+/// Options of normalization.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Normalize {
     pub mojibake: bool,
     pub entities: bool,
     pub form: Form,
     pub width: Width,
-    /// Control characters and the escapes of terminals go; line ends become `\n`.
+    /// Removes control characters and terminal escapes; line ends become `\n`.
     pub control: bool,
-    /// Characters without a width go, but for joiners that a script needs.
+    /// Removes zero-width characters, except joiners that a script needs.
     pub zero_width: bool,
     pub space: Space,
     /// Curly quotation marks become straight.
@@ -63,7 +63,7 @@ impl Default for Normalize {
     }
 }
 
-/// The text as `how` wants it. Doing it again changes nothing.
+/// Normalizes a text as `how` specifies. Idempotent.
 pub fn normalize<'t>(text: &'t str, how: &Normalize) -> Cow<'t, str> {
     let mut text = Cow::Borrowed(text);
     if how.entities {
@@ -95,7 +95,7 @@ pub fn normalize<'t>(text: &'t str, how: &Normalize) -> Cow<'t, str> {
     }
 }
 
-/// `change` of a text, which stays borrowed where nothing changes.
+/// Applies `change` to a text, which stays borrowed where nothing changes.
 fn changed<'t>(text: Cow<'t, str>, change: impl for<'a> Fn(&'a str) -> Cow<'a, str>) -> Cow<'t, str> {
     match text {
         Cow::Borrowed(text) => change(text),
@@ -116,7 +116,7 @@ fn nfc(text: &str) -> Cow<'_, str> {
     }
 }
 
-/// Punctuation that NFKC would make narrow or take apart: of full width, and the ellipsis.
+/// Punctuation that NFKC would make narrow or decompose: full-width punctuation and the ellipsis.
 fn is_wide_punctuation(char: char) -> bool {
     matches!(char, '\u{ff01}'..='\u{ff0f}' | '\u{ff1a}'..='\u{ff20}' | '\u{ff3b}'..='\u{ff40}' | '\u{ff5b}'..='\u{ff60}')
         || matches!(char, '\u{2025}' | '\u{2026}' | '\u{3000}')
@@ -155,7 +155,7 @@ fn widths(text: &str, width: Width) -> Cow<'_, str> {
     let mut rest = text;
     while let Some(at) = rest.find(all) {
         out.push_str(&rest[..at]);
-        // together, so that a voicing mark meets its kana
+        // together, so that a voicing mark is combined with its kana
         let end = rest[at..].find(|char| !all(char)).map_or(rest.len(), |end| at + end);
         out.extend(rest[at..end].nfkc());
         rest = &rest[end..];
@@ -177,7 +177,7 @@ fn straight(text: &str) -> Cow<'_, str> {
     text.chars().map(quote).collect::<String>().into()
 }
 
-/// What a reader does not see, and no writing needs.
+/// Invisible characters that no script needs.
 fn visible<'t>(text: &'t str, how: &Normalize) -> Cow<'t, str> {
     let is_odd = |char: char| how.control && is_control(char) || how.zero_width && is_invisible(char);
     if !text.contains(is_odd) {
@@ -215,7 +215,7 @@ fn is_invisible(char: char) -> bool {
         || matches!(char, '\u{2066}'..='\u{2069}' | '\u{feff}')
 }
 
-/// Whether a joiner behind it means something: in Indic scripts, in Arabic and in emoji.
+/// Whether a joiner after this character is significant: in Indic scripts, in Arabic and in emoji.
 fn joins(char: char) -> bool {
     let code = u32::from(char);
     matches!(code, 0x600..=0x8ff | 0x900..=0xdff | 0x1000..=0x109f | 0x1780..=0x17ff | 0x1800..=0x18af | 0xfb50..=0xfeff)

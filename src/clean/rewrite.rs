@@ -1,4 +1,4 @@
-//! A change of texts, row by row: of a field of a dataset or a stream.
+//! Rewrites texts row by row, in a field of a dataset or a stream.
 
 use crate::data::step::Step;
 use crate::data::{Cell, Column, Dataset};
@@ -7,9 +7,9 @@ use std::borrow::Cow;
 
 type Change = Box<dyn Fn(&str) -> Cow<'_, str> + Send + Sync>;
 
-/// Puts what a text becomes into the field `into`, which may be the text's own. What is no text stays as it is.
+/// Writes the changed text into the field `into`, which may be the source field. Values that are not text stay unchanged.
 pub struct Rewrite {
-    /// The verb, and the options that tell it from others of its name.
+    /// The function, and the options that distinguish it from others of its name.
     pub verb: &'static str,
     pub how: String,
     pub field: String,
@@ -37,7 +37,7 @@ impl Step for Rewrite {
             }
             match rows.cell(field, at) {
                 Cell::Text(text) => column.push(Cell::Text(&(self.change)(text))),
-                // a text among other kinds
+                // a text in a column of mixed types
                 cell @ Cell::Json(json) if json.starts_with('"') => match cell.text() {
                     Ok(text) => column.push(Cell::Text(&(self.change)(&text))),
                     Err(_) => column.push(cell),

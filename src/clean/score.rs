@@ -1,5 +1,5 @@
-//! Rows that stay by the score that a model gives their text: between two numbers, or the best part of all, of each language by itself.
-//! By what a language model finds likely (Wenzek et al. 2020, CCNet), or by a classifier (Penedo et al. 2024, FineWeb-Edu).
+//! Filters rows by a model's score of their text: between two limits, or the best share of all rows or of each language. The
+//! score is a language model's likelihood (Wenzek et al. 2020, CCNet) or a classifier's (Penedo et al. 2024, FineWeb-Edu).
 
 use super::language;
 use super::unique::texts;
@@ -10,7 +10,7 @@ use crate::{Result, bail, cancel, tasks};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// What scores are called, and which end of them is good.
+/// Names of a kind of score, and which end of it is good.
 #[derive(Debug, PartialEq, Eq)]
 pub struct ScoreKind {
     /// The function of scripts.
@@ -18,9 +18,9 @@ pub struct ScoreKind {
     /// The rule of a run, and its step that scores.
     pub rule: &'static str,
     pub step: &'static str,
-    /// Behind a number.
+    /// Suffix of a number.
     pub unit: &'static str,
-    /// The option with the least and the most.
+    /// The option with the minimum and the maximum.
     pub option: &'static str,
     pub is_high_best: bool,
 }
@@ -43,21 +43,21 @@ pub const CLASSIFIER: ScoreKind = ScoreKind {
     is_high_best: true,
 };
 
-/// What gives a number to a text.
+/// Computes a score of a text.
 pub trait TextScorer: Send + Sync {
-    /// What tells it from others.
+    /// Its identity.
     fn identity(&self) -> String;
 
-    /// None for a text of which nothing can be said.
+    /// `None` for a text that cannot be scored.
     fn score(&self, text: &str) -> Result<Option<f64>>;
 
-    /// Whether it uses all threads for one text, as a net does.
+    /// Whether it uses all threads for one text, as a neural network does.
     fn is_wide(&self) -> bool {
         true
     }
 }
 
-/// Puts the score of each text into a field.
+/// Writes the score of each text into a field.
 pub struct Score {
     pub kind: &'static ScoreKind,
     pub field: String,
@@ -84,7 +84,7 @@ impl Step for Score {
         Ok(rows.with_columns(vec![(self.into.clone(), column)]))
     }
 
-    /// One part after the other, where a model has all threads for itself.
+    /// One part after the other where a model uses all threads itself.
     fn apply_all(&self, parts: Vec<(usize, Dataset)>) -> Vec<Result<Dataset>> {
         match self.scorer.is_wide() {
             true => parts.into_iter().map(|(first, rows)| self.apply(rows, first)).collect(),
@@ -98,23 +98,23 @@ impl Step for Score {
 pub struct ChoosePlan {
     pub kind: &'static ScoreKind,
     pub between: Option<(f64, f64)>,
-    /// The share of the rows that stay, those with the best scores.
+    /// The share of rows to keep, best scores first.
     pub keep: Option<f64>,
-    /// Whether that is the share of each language.
+    /// Whether that share applies to each language.
     pub by_language: bool,
 }
 
-/// Keeps rows by their score, which is in the field `score`.
+/// Filters rows by their score in the field `score`.
 pub struct Choose {
     /// The field with the text.
     pub field: String,
     pub score: String,
-    /// Whether the field with the score goes when it has been looked at.
+    /// Whether the field with the score is removed after filtering.
     pub drops: bool,
     pub plan: ChoosePlan,
 }
 
-/// The last score that stays, of each language.
+/// The cutoff score of each language.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct LastKept(BTreeMap<String, f64>);
 
@@ -158,7 +158,7 @@ impl Choose {
         Ok(each.map(|(at, text)| Some((score(at)?, self.group(text.as_deref().unwrap_or_default())))).collect())
     }
 
-    /// The last scores that stay, of rows that come in parts.
+    /// The cutoff scores, from rows that arrive in parts.
     pub fn last_kept(&self, parts: impl Iterator<Item = Result<Dataset>>) -> Result<LastKept> {
         let Some(keep) = self.plan.keep else { return Ok(LastKept::default()) };
         let mut groups: BTreeMap<String, Vec<f64>> = BTreeMap::new();
@@ -182,7 +182,7 @@ impl Choose {
         Ok(LastKept(last.collect()))
     }
 
-    /// Why each row goes, none where it stays.
+    /// The reason for each row's removal; `None` where it stays.
     pub fn reasons(&self, rows: &Dataset, first: usize, last: &LastKept) -> Result<Vec<Option<String>>> {
         let scores = self.scores(rows, first)?;
         Ok(scores.into_iter().map(|score| self.reason(score, last)).collect())

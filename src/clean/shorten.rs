@@ -1,4 +1,4 @@
-//! Texts that get shorter: parts are cut out of them, and a row of which nothing is left goes.
+//! Shortened texts: parts are cut out of them, and rows that become empty are removed.
 
 use super::cuts::{Cut, CutPlan, Cuts, without};
 use super::rules::LineRules;
@@ -8,38 +8,38 @@ use crate::data::{Cell, Column, Dataset, Stream};
 use crate::{Result, cancel};
 use std::sync::Arc;
 
-/// Cuts the lines out of texts that break a rule.
+/// Cuts lines that break a rule.
 pub struct Shorten {
     pub field: String,
     pub rules: LineRules,
 }
 
-/// Cuts out what is in earlier rows too.
+/// Cuts text that earlier rows also have.
 pub struct UniqueParts {
     pub field: String,
     pub plan: CutPlan,
 }
 
-/// What became of some rows.
+/// The result for some rows.
 pub struct Shortened {
-    /// All of them, the texts without their cuts.
+    /// All rows, their texts without the cuts.
     pub rows: Dataset,
-    /// Those that were cut.
+    /// The shortened rows.
     pub cut: Vec<CutRow>,
 }
 
-/// A row that is shorter now.
+/// A shortened row.
 pub struct CutRow {
     pub at: usize,
-    /// As it was.
+    /// The original row.
     pub text: String,
     pub cuts: Vec<Cut>,
-    /// Whether nothing is left of it.
+    /// Whether it became empty.
     pub is_gone: bool,
 }
 
 impl Shortened {
-    /// Cuts out of each text of a field what `cuts` says.
+    /// Cuts the parts that `cuts` names out of each text of a field.
     pub fn of(rows: &Dataset, field: &str, mut cuts: impl FnMut(usize, &str) -> Result<Vec<Cut>>) -> Result<Shortened> {
         let Some(place) = rows.fields().iter().position(|known| **known == *field) else {
             return Ok(Shortened { rows: rows.clone(), cut: Vec::new() });
@@ -71,7 +71,7 @@ impl Shortened {
         Ok(Shortened { rows, cut })
     }
 
-    /// The rows of which something is left.
+    /// The rows that are not empty.
     pub fn left(self) -> Dataset {
         let mut gone = self.cut.iter().filter(|row| row.is_gone).map(|row| row.at).peekable();
         if gone.peek().is_none() {
@@ -97,7 +97,7 @@ impl Step for Shorten {
 }
 
 impl UniqueParts {
-    /// What is left of the rows of a dataset.
+    /// The remaining rows of a dataset.
     pub fn of(&self, data: &Dataset) -> Result<Dataset> {
         let who = self.plan.rule();
         data.field(who, &self.field)?;
@@ -105,7 +105,7 @@ impl UniqueParts {
         Ok(self.shortened(data, 0, &mut cuts)?.left())
     }
 
-    /// Rows without what earlier ones have; `first` is the number of the first of them.
+    /// Rows without text that earlier ones have; `first` is the number of the first of them.
     fn shortened(&self, rows: &Dataset, first: usize, cuts: &mut Cuts) -> Result<Shortened> {
         Shortened::of(rows, &self.field, |at, text| {
             let places = cuts.of_row((first + at) as u32)?;

@@ -1,4 +1,4 @@
-//! Rows that stay by what their text is.
+//! Filters rows by quality rules and language.
 
 use super::language;
 use super::rules::{Broken, RuleSet};
@@ -11,7 +11,7 @@ use std::borrow::Cow;
 pub struct Sift {
     pub field: String,
     pub rules: RuleSet,
-    /// Languages that stay; none: all.
+    /// Languages to keep; `None`: all.
     pub languages: Vec<String>,
 }
 
@@ -40,7 +40,7 @@ impl Sift {
         Some(Broken { rule: "language", evidence })
     }
 
-    /// Calls `look` with the text of each row; what is no text is none.
+    /// Calls `look` with the text of each row; `None` for a value that is not text.
     pub fn each(&self, rows: &Dataset, mut look: impl FnMut(usize, Option<Cow<str>>) -> Result<()>) -> Result<()> {
         let field = rows.fields().iter().position(|known| **known == *self.field);
         for at in 0..rows.len() {
@@ -65,7 +65,7 @@ impl Step for Sift {
     fn apply(&self, rows: Dataset, _: usize) -> Result<Dataset> {
         let mut kept = Vec::new();
         self.each(&rows, |at, text| {
-            // a row without text has nothing that is against a rule but that
+            // a row without text can only break the rules that an empty text breaks
             if self.broken(text.as_deref().unwrap_or("")).is_none() {
                 kept.push(at);
             }

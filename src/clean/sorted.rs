@@ -1,4 +1,4 @@
-//! Entries of one size in their order, beyond memory: sorted runs in a file, merged as they are read (Knuth 1998, 5.4).
+//! External sort of fixed-size entries: sorted runs in a file, merged while reading (Knuth 1998, 5.4).
 
 use super::spill::Spill;
 use crate::{Result, cancel};
@@ -7,30 +7,30 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::collections::binary_heap::PeekMut;
 
-/// Bytes that go to the file at a time.
+/// Bytes written to the file at a time.
 const WRITE: usize = 1 << 16;
-/// Bytes of a run that are read at a time: of many runs fewer.
+/// Bytes read of a run at a time; fewer if there are many runs.
 const READ: (usize, usize) = (1 << 12, 1 << 18);
 
-/// Takes entries, which are compared as bytes, in any order.
+/// Accepts entries in any order; they are compared as bytes.
 pub struct Sorter<const N: usize> {
     held: Vec<[u8; N]>,
-    /// Entries that may stay in memory.
+    /// Number of entries that may stay in memory.
     room: usize,
     file: Spill,
-    /// Where each run ends in the file.
+    /// End of each run in the file.
     ends: Vec<u64>,
 }
 
 impl<const N: usize> Sorter<N> {
-    /// One that keeps up to `bytes` in memory.
+    /// Keeps up to `bytes` in memory.
     pub fn new(bytes: usize) -> Sorter<N> {
         Sorter { held: Vec::new(), room: (bytes / N).max(1), file: Spill::new(WRITE.min(bytes)), ends: Vec::new() }
     }
 
     pub fn push(&mut self, entry: [u8; N]) -> Result<()> {
         if self.held.len() == self.held.capacity() {
-            // not beyond the room, as doubling would
+            // no growth beyond the limit, as doubling would cause
             let more = self.held.len().clamp(64, 1 << 20).min(self.room - self.held.len()).max(1);
             self.held.reserve_exact(more);
         }
@@ -49,7 +49,7 @@ impl<const N: usize> Sorter<N> {
         Ok(())
     }
 
-    /// Runs that are in the file.
+    /// Number of runs in the file.
     pub fn runs(&self) -> usize {
         self.ends.len()
     }
@@ -85,13 +85,13 @@ impl<const N: usize> Sorter<N> {
     }
 }
 
-/// What is left of a run.
+/// The rest of a run.
 struct Run {
     next: u64,
     end: u64,
     block: Vec<u8>,
     at: usize,
-    /// Bytes that are read at a time.
+    /// Bytes read at a time.
     size: usize,
 }
 
@@ -113,7 +113,7 @@ impl Run {
     }
 }
 
-/// Entries as they come in order.
+/// Entries in sorted order.
 pub struct Sorted<const N: usize> {
     held: std::vec::IntoIter<[u8; N]>,
     runs: Vec<Run>,
@@ -139,7 +139,7 @@ impl<const N: usize> Iterator for Sorted<N> {
     }
 }
 
-/// Four bytes of an entry as a number: entries are compared as bytes, so the first is the highest.
+/// Four bytes of an entry as a big-endian number, since entries are compared as bytes.
 pub fn number(entry: &[u8], at: usize) -> u32 {
     u32::from_be_bytes([entry[at], entry[at + 1], entry[at + 2], entry[at + 3]])
 }

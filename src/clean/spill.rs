@@ -1,4 +1,4 @@
-//! Bytes that are written once and read again: in memory while they are few, and in a file without a name beyond that.
+//! Bytes written once and read again: in memory up to a limit, beyond that in an unnamed file.
 
 use crate::files::{self, Counted};
 use crate::sync::unpoisoned;
@@ -15,7 +15,7 @@ const WHO: &str = "clean";
 
 #[derive(Default)]
 pub struct Spill {
-    /// What is not in the file.
+    /// The bytes not yet in the file.
     held: Vec<u8>,
     file: Option<Mutex<Counted<File>>>,
     filed: u64,
@@ -28,7 +28,7 @@ fn told(error: std::io::Error) -> Error {
 }
 
 impl Spill {
-    /// One that keeps up to `room` bytes in memory.
+    /// Keeps up to `room` bytes in memory.
     pub fn new(room: usize) -> Spill {
         Spill { room, ..Spill::default() }
     }
@@ -54,7 +54,7 @@ impl Spill {
         Ok(())
     }
 
-    /// `count` bytes from `start` on, which were pushed.
+    /// `count` of the pushed bytes, from `start` on.
     pub fn read(&self, start: u64, count: usize) -> Result<Vec<u8>> {
         let mut bytes = vec![0; count];
         let in_file = (self.filed.saturating_sub(start) as usize).min(count);
@@ -69,7 +69,7 @@ impl Spill {
 
 #[cfg(unix)]
 fn read_at(file: &Mutex<Counted<File>>, start: u64, into: &mut [u8]) -> std::io::Result<()> {
-    // one handle of the file is enough for all threads
+    // all threads share one handle of the file
     let file = unpoisoned(file.lock()).get_ref().try_clone()?;
     file.read_exact_at(into, start)
 }

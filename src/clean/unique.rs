@@ -1,4 +1,4 @@
-//! Rows whose value, or nearly so, was there before.
+//! Removes rows whose value occurred before, exactly or nearly.
 
 use super::near::{NearFinder, NearGroups, NearPlan};
 use crate::data::stream::{InOrder, Walk};
@@ -13,7 +13,7 @@ const WHO: &str = "unique";
 /// Rows whose texts are sketched together.
 const ROWS: usize = 4096;
 
-/// A value as 128 bits: two different ones of ten million meet with a chance below 10^-24.
+/// A value as 128 bits: the probability of a collision among ten million values is below 10^-24.
 pub fn digest(cell: Cell) -> u128 {
     let of = |kind: &str, bytes: &[u8]| {
         let mut hash = XxHash3_128::new();
@@ -25,7 +25,7 @@ pub fn digest(cell: Cell) -> u128 {
         Cell::Null => 0,
         Cell::Bool(value) => of("b", &[u8::from(value)]),
         Cell::Int(value) => of("i", &value.to_le_bytes()),
-        // all zeros are one, and all NaN
+        // all zeros are equal, and all NaN
         Cell::Float(0.0) => of("f", &0u64.to_le_bytes()),
         Cell::Float(value) if value.is_nan() => of("f", &f64::NAN.to_bits().to_le_bytes()),
         Cell::Float(value) => of("f", &value.to_bits().to_le_bytes()),
@@ -34,7 +34,7 @@ pub fn digest(cell: Cell) -> u128 {
     }
 }
 
-/// The texts of a field, none where a row has none.
+/// The texts of a field, `None` where a row has none.
 pub fn texts<'d>(who: &str, data: &'d Dataset, field: &str, first: usize) -> Result<Vec<Option<Cow<'d, str>>>> {
     let Some(at) = data.fields().iter().position(|known| **known == *field) else {
         return Ok(vec![None; data.len()]);
@@ -49,7 +49,7 @@ pub fn texts<'d>(who: &str, data: &'d Dataset, field: &str, first: usize) -> Res
     (0..data.len()).map(text).collect()
 }
 
-/// The near duplicates among rows that come in parts.
+/// The near duplicates among rows that arrive in parts.
 pub fn near_groups(
     who: &str,
     parts: impl Iterator<Item = Result<Dataset>>,
@@ -72,7 +72,7 @@ pub fn near_groups(
     finder.finish()
 }
 
-/// Keeps the first row of each value of a field, or of texts that are near to each other.
+/// Keeps the first row of each value of a field, or of near-duplicate texts.
 pub struct Unique {
     pub field: String,
     pub near: Option<NearPlan>,

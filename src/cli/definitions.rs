@@ -1,4 +1,4 @@
-//! `levain definitions [FOLDER]`: what scripts can call, for the Rhai language server.
+//! `levain definitions [FOLDER]`: declares all callable functions, for the Rhai language server.
 
 use super::FAULT;
 use crate::script::{Fault, Host};
@@ -17,24 +17,24 @@ pub fn main(folder: &Path) -> u8 {
     0
 }
 
-/// Without what only the host calls, and in the types that the language server knows.
+/// Removes functions for the host alone, and replaces types by those that the language server knows.
 fn public(text: &str) -> String {
     let kept = text.split("\n\n").filter_map(|block| {
-        // the docs of a function stand before it
+        // a function follows its docs
         let signature = block.lines().find(|line| !line.trim_start().starts_with("//")).unwrap_or_default();
         let name = signature.strip_prefix("fn ").and_then(|rest| rest.split('(').next()).unwrap_or_default();
-        // `$`: how Rhai itself calls indexing, closures and the like
+        // `$`: Rhai's own names of indexing, closures and the like
         let hidden = name.starts_with('_') || name.contains('$') || name.contains("__of_");
         (!hidden).then(|| block.replace(signature, &typed(signature)))
     });
     kept.collect::<Vec<_>>().join("\n\n")
 }
 
-/// A signature with Rust's names of types as Rhai's.
+/// A signature with Rhai types instead of Rust types.
 fn typed(signature: &str) -> String {
     let mut text = String::new();
     let mut word = String::new();
-    // how many `Res<` are open, whose `>` has to go too
+    // number of open `Res<`, whose `>` must be removed too
     let mut open = 0;
     for c in signature.chars().chain(['\n']) {
         if c.is_alphanumeric() || c == '_' {

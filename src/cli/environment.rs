@@ -1,4 +1,4 @@
-//! The variables that levain reads: a name that is nearly one of them is told.
+//! Environment variables that levain reads: warns of misspelled names.
 
 use crate::{nearest, progress};
 
@@ -11,10 +11,10 @@ const KNOWN: [&str; 7] = [
     "LEVAIN_RANKS",
     "LEVAIN_RANKS_TIMEOUT",
 ];
-/// What the tests of levain itself read.
+/// Prefix of the variables that levain's own tests read.
 const OF_TESTS: &str = "LEVAIN_TEST_";
 
-/// Warns of names that are meant for levain and are none of its own.
+/// Warns of names that look like levain's but are unknown.
 pub fn tell() {
     for (name, _) in std::env::vars_os() {
         let Some((name, near)) = name.to_str().and_then(|name| Some((name, misspelt(name)?))) else { continue };
@@ -24,9 +24,9 @@ pub fn tell() {
     }
 }
 
-/// Whether a name is meant for levain and none of its own, with the one that was probably meant.
+/// Whether a name looks like levain's but is unknown, and the nearest known name.
 fn misspelt(name: &str) -> Option<Option<&'static str>> {
-    // names of other programs are not looked at twice: there are many, and a start is short
+    // skips other programs' names quickly: there are many, and startup must be fast
     if !name.starts_with(['L', 'l']) || KNOWN.contains(&name) || name.starts_with(OF_TESTS) {
         return None;
     }

@@ -1,4 +1,4 @@
-//! What GitHub Actions reads: annotations on standard output, and the summary of a job.
+//! Output for GitHub Actions: annotations on standard output, and the summary of a job.
 
 use crate::script::Fault;
 use crate::{Error, Result};
@@ -6,8 +6,8 @@ use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-/// A workflow command: `::error file=a.rhai,line=3,col=5,title=TITLE::what`. A fault without a place is one of the file `of`,
-/// where that is one.
+/// A workflow command: `::error file=a.rhai,line=3,col=5,title=TITLE::what`. A fault without a place is attributed to the file
+/// `of`, if that is a file.
 pub fn annotation(level: &str, title: &str, of: &str, fault: &Fault) -> String {
     let place = match &fault.place {
         Some(place) if place.source == of || Path::new(&place.source).is_file() => {
@@ -31,7 +31,7 @@ fn property(text: &str) -> String {
     data(text).replace(':', "%3A").replace(',', "%2C")
 }
 
-/// A file as the repository has it: a step may run in a folder of it.
+/// A file relative to the repository: a step may run in a subfolder.
 fn from_root(file: &str) -> String {
     let root = std::env::var_os("GITHUB_WORKSPACE").filter(|root| !root.is_empty());
     let inside = || {
@@ -42,11 +42,11 @@ fn from_root(file: &str) -> String {
     path.strip_prefix("./").unwrap_or(&path).to_string()
 }
 
-/// The summary of a job's step, where there is one.
+/// The summary of a job's step, if there is one.
 pub struct Summary(Option<(PathBuf, File)>);
 
 impl Summary {
-    /// Opens it before the work, so that a file that can't be written is told before hours.
+    /// Opens it before the work, so that an unwritable file is reported at once, not after hours.
     pub fn open(who: &str) -> Result<Summary> {
         let Some(path) = std::env::var_os("GITHUB_STEP_SUMMARY").filter(|path| !path.is_empty()) else {
             return Ok(Summary(None));
@@ -56,14 +56,14 @@ impl Summary {
         Ok(Summary(Some((path.clone(), file.map_err(|error| Error::io(who, &path, &error))?))))
     }
 
-    /// Adds Markdown to it.
+    /// Appends Markdown to it.
     pub fn add(self, who: &str, markdown: &str) -> Result<()> {
         let Some((path, mut file)) = self.0 else { return Ok(()) };
         file.write_all(markdown.as_bytes()).map_err(|error| Error::io(who, &path, &error))
     }
 }
 
-/// Text in a cell of a Markdown table.
+/// Escapes text for a cell of a Markdown table.
 pub fn cell(text: &str) -> String {
     text.trim_end().replace('|', "\\|").replace('\n', " ").replace('<', "&lt;")
 }

@@ -1,5 +1,5 @@
-//! Ctrl-C: the first asks the script to stop, the second ends the process. So do a request to terminate and the end of the
-//! terminal, except where `nohup` made the latter count for nothing.
+//! Ctrl-C: the first asks the script to stop, the second ends the process. The same applies to termination requests and to
+//! closing the terminal, unless `nohup` made the process ignore the latter.
 
 use crate::cancel::Cancel;
 use crate::sync::unpoisoned;
@@ -7,12 +7,12 @@ use std::sync::Mutex;
 
 static RUNNING: Mutex<Option<Cancel>> = Mutex::new(None);
 
-/// From now on Ctrl-C stops what runs under `cancel`.
+/// From now on, Ctrl-C stops the work under `cancel`.
 pub fn stops(cancel: &Cancel) {
     let first = lock().replace(cancel.clone()).is_none();
     if first {
         let nohup = Nohup::look();
-        // without a handler Ctrl-C ends the process at once, which is fine too
+        // without a handler, Ctrl-C ends the process at once, which is acceptable
         let _ = ctrlc::set_handler(|| match &*lock() {
             Some(cancel) if !cancel.is_asked() => cancel.request(),
             _ => std::process::exit(super::INTERRUPTED.into()),
@@ -32,7 +32,7 @@ struct Nohup(bool);
 #[cfg(unix)]
 impl Nohup {
     fn look() -> Nohup {
-        // SAFETY: with no new action it only writes what the present one is into `old`, which is plain data
+        // SAFETY: without a new action, the call only writes the current one into `old`, which is plain data
         Nohup(unsafe {
             let mut old: libc::sigaction = std::mem::zeroed();
             libc::sigaction(libc::SIGHUP, std::ptr::null(), &mut old) == 0 && old.sa_sigaction == libc::SIG_IGN

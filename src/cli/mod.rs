@@ -1,6 +1,6 @@
-//! The command line: one file a command.
+//! The command line: one file per command.
 
-// first: its macros are those of all commands
+// first, since all commands use its macros
 #[macro_use]
 mod say;
 
@@ -122,7 +122,7 @@ const INTERRUPTED: u8 = 130;
 /// A test or benchmark fell short.
 const SHORT: u8 = 1;
 
-/// A time limit.
+/// Parses a time limit.
 fn seconds(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(seconds) if seconds > 0.0 && seconds <= 1e9 => Ok(seconds),
@@ -130,7 +130,7 @@ fn seconds(text: &str) -> Result<f64, String> {
     }
 }
 
-/// Whether a command line, its first word the program's, is one that levain takes; else what is wrong with it.
+/// Checks a command line, starting with the program's name, without running it.
 pub fn parses<'a>(words: impl IntoIterator<Item = &'a str>) -> Result<(), String> {
     Cli::try_parse_from(words).map(|_| ()).map_err(|error| error.to_string())
 }
@@ -145,7 +145,7 @@ pub fn main() -> ExitCode {
                 eprint!("{fault}");
                 return ExitCode::from(FAULT);
             }
-            // help and the version, which were asked for
+            // help and the version were requested
             None if !error.use_stderr() => {
                 let text = error.render();
                 match std::io::stdout().is_terminal() {
@@ -165,7 +165,7 @@ pub fn main() -> ExitCode {
     quiet_panics();
     crate::script::fix_hashes();
     let command = cli.command.unwrap_or(Command::Repl);
-    // tests run on many threads, and none of them gives all the work
+    // tests run on many threads, none of which has all the work
     let joins = !matches!(command, Command::Test(_));
     on_large_stack(move || {
         if joins {
@@ -202,7 +202,7 @@ fn obey(command: Command) -> u8 {
     }
 }
 
-/// Starts the threads that share native work, unless the script may say itself how many.
+/// Starts the threads that share native work, unless the script may set their number itself.
 fn start_workers(needs: &crate::script::Needs) {
     if !needs.sets_threads {
         threads::start(None);
@@ -216,7 +216,7 @@ fn completions(shell: clap_complete::Shell) -> u8 {
     0
 }
 
-/// What was typed, where `levain - …` is short for `levain run - …`.
+/// The command-line words, with `levain - …` expanded to `levain run - …`.
 fn words() -> Vec<std::ffi::OsString> {
     let mut words: Vec<_> = std::env::args_os().collect();
     if words.get(1).is_some_and(|word| word == "-") {
@@ -225,7 +225,7 @@ fn words() -> Vec<std::ffi::OsString> {
     words
 }
 
-/// `levain run x.rhai --lr=0.1`, or `--lr 0.1`: an option of the script, as other command lines have it.
+/// `levain run x.rhai --lr=0.1`, or `--lr 0.1`: a script option in the style of other command lines.
 fn script_option(error: &clap::Error, words: &[std::ffi::OsString]) -> Option<Fault> {
     use clap::error::{ContextKind, ContextValue, ErrorKind};
     let (ErrorKind::UnknownArgument, Some(ContextValue::String(option))) =
@@ -247,7 +247,7 @@ fn script_option(error: &clap::Error, words: &[std::ffi::OsString]) -> Option<Fa
     Some(fault)
 }
 
-/// Deep graphs and deep recursion in scripts need more than the main thread has.
+/// Deep graphs and deep recursion in scripts need a larger stack than the main thread's.
 fn on_large_stack(work: impl FnOnce() -> u8 + Send + 'static) -> ExitCode {
     const STACK: usize = 1 << 29;
     let thread = std::thread::Builder::new().name("script".to_string()).stack_size(STACK).spawn(work);
@@ -266,7 +266,7 @@ fn on_large_stack(work: impl FnOnce() -> u8 + Send + 'static) -> ExitCode {
     ExitCode::from(say::end(FAULT))
 }
 
-/// Decided once, before the first thread starts: the pools below us read it from the environment.
+/// Set once, before the first thread starts: the thread pools of dependencies read it from the environment.
 fn set_threads(wanted: Option<usize>) -> Result<(), Error> {
     let cores = cores();
     let asked = match (wanted, std::env::var("LEVAIN_THREADS")) {
@@ -281,18 +281,18 @@ fn set_threads(wanted: Option<usize>) -> Result<(), Error> {
     threads::own();
     for variable in ["RAYON_NUM_THREADS", "CANDLE_NUM_THREADS"] {
         match std::env::var(variable) {
-            // 0 and what is no number are no wish
+            // 0 and non-numbers are ignored
             Ok(text) if count.is_none() && text.parse::<u64>().is_ok_and(|count| count > 0) => {
                 thread_count(variable, &text)?;
             }
-            // SAFETY: no other thread runs yet
+            // SAFETY: no other thread is running yet
             _ => unsafe { std::env::set_var(variable, count.unwrap_or(cores).to_string()) },
         }
     }
     Ok(())
 }
 
-/// The cores for this process: its own where a launcher bound it to some, else its share of the machine's.
+/// The cores for this process: its own if a launcher pinned it, otherwise its share of the machine's.
 fn cores() -> usize {
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     match ranks::neighbors(|name| std::env::var(name).ok()) {
@@ -305,7 +305,7 @@ fn cores() -> usize {
 /// The cores of this machine, as `0-3,6`.
 const ONLINE: &str = "/sys/devices/system/cpu/online";
 
-/// How many cores a line of the system's lists; none where it says nothing.
+/// Number of cores in a line of a system file; 0 if it has none.
 fn listed_cores(path: &str, key: &str) -> usize {
     let text = std::fs::read_to_string(path).unwrap_or_default();
     let Some(list) = text.lines().find_map(|line| line.strip_prefix(key)) else { return 0 };
@@ -317,7 +317,7 @@ fn listed_cores(path: &str, key: &str) -> usize {
     list.trim().split(',').filter_map(count).sum()
 }
 
-/// A number of threads that can be started.
+/// Parses a number of threads that can be started.
 fn thread_count(who: &str, text: &str) -> Result<usize, Error> {
     match text.trim().parse() {
         Ok(count) if (1..=threads::MOST).contains(&count) => Ok(count),
@@ -326,7 +326,7 @@ fn thread_count(who: &str, text: &str) -> Result<usize, Error> {
     }
 }
 
-/// A panic is told as a fault where it is caught, in words for people.
+/// Silences the panic message: a panic is reported as a fault where it is caught.
 fn quiet_panics() {
     if std::env::var_os("RUST_BACKTRACE").is_none() {
         std::panic::set_hook(Box::new(|panic| crate::script::note_panic(&panic.to_string())));

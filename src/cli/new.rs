@@ -1,4 +1,4 @@
-//! `levain new NAME`: an experiment to begin with, commented, that runs.
+//! `levain new NAME`: writes a commented starter experiment that runs.
 
 use super::say;
 use crate::files::{self, Stage};
@@ -10,7 +10,7 @@ const DATA: &str = include_str!("new/data.jsonl");
 const TESTS: &str = include_str!("new/tests.rhai");
 const BENCH: &str = include_str!("new/bench.rhai");
 const WORKFLOW: &str = include_str!("new/levain.yml");
-/// What the experiment writes is no part of the project.
+/// The experiment's output is not part of the project.
 const IGNORED: &str = "out/\n";
 
 pub fn main(name: &str) -> u8 {
@@ -23,15 +23,15 @@ pub fn main(name: &str) -> u8 {
     }
 }
 
-/// Writes the script, where a name ends in `.rhai`, or else a project, into a folder that may be there: with script, data,
-/// tests, a benchmark, and the workflow that gates them. Its paths are from the project on, where a repository has its root.
-/// Nothing that is there is touched.
+/// Writes a script if the name ends in `.rhai`, otherwise a project, into a folder that may exist: script, data, tests, a
+/// benchmark, and the workflow that gates them. Paths are relative to the project, as a repository root. Existing files are never
+/// touched.
 fn write(path: &Path) -> Result<String> {
     let title = title(path);
     let script = |data: &str| EXPERIMENT.replace("{title}", &title).replace("{data}", data);
     if path.extension().is_some_and(|ending| ending == "rhai") {
         free(path)?;
-        // the rows stand in the script itself
+        // the script contains the rows itself
         let rows: Vec<String> = DATA.lines().map(|line| format!("    #{line}")).collect();
         let rows = format!("[\n{}\n]", rows.join(",\n"));
         files::write_all("new", path, script(&rows).as_bytes())?;
@@ -61,7 +61,7 @@ fn write(path: &Path) -> Result<String> {
     Ok(format!("{} is there:\n{names}run it with\n  {enter}levain run experiment.rhai", path.display()))
 }
 
-/// Writes files into a folder that is there: all of them, or none.
+/// Writes files into an existing folder: all of them, or none.
 fn beside<'t>(folder: &Path, texts: impl Iterator<Item = &'t (&'static str, String)>) -> Result<()> {
     let mut written = Vec::new();
     for (name, text) in texts {
@@ -88,14 +88,14 @@ fn free(path: &Path) -> Result<()> {
     }
 }
 
-/// The name of what is made; of `.`, the folder's.
+/// The name of the project; for `.`, the folder's name.
 fn title(path: &Path) -> String {
     let real = if path.file_stem().is_some() { None } else { path.canonicalize().ok() };
     let named = real.as_deref().unwrap_or(path).file_stem().map(|name| name.to_string_lossy().into_owned());
     named.unwrap_or_else(|| "experiment".to_string())
 }
 
-/// A path as a shell takes it.
+/// A path quoted for a shell.
 fn quoted(path: &Path) -> String {
     let text = path.display().to_string();
     let plain = |c: char| c.is_alphanumeric() || "/\\._-:".contains(c);

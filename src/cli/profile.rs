@@ -1,4 +1,4 @@
-//! `levain run --profile --trace OUT.json`: where a run's time and memory went.
+//! `levain run --profile --trace OUT.json`: time and memory of a run by operation.
 
 use crate::kernel::profile::{self, Cost, Event, Line, Profile};
 use crate::plot::Table;
@@ -10,7 +10,7 @@ use std::io::Write;
 use std::path::Path;
 use std::time::Duration;
 
-/// Runs `work`, and tells afterwards what was asked for: on standard error, so that what the script prints stays its own.
+/// Runs `work`, and then writes the requested reports: to standard error, to keep the script's output separate.
 pub fn around(table: bool, trace: Option<&Path>, work: impl FnOnce() -> u8) -> u8 {
     if !table && trace.is_none() {
         return work();
@@ -43,7 +43,7 @@ pub fn around(table: bool, trace: Option<&Path>, work: impl FnOnce() -> u8) -> u
     }
 }
 
-/// The account as people read it.
+/// The report as text.
 fn account(profile: &Profile) -> String {
     let total = profile.total;
     let own: Duration = profile.lines.iter().map(|line| line.cost.wall).sum();
@@ -64,7 +64,7 @@ fn account(profile: &Profile) -> String {
     out + Table { title: String::new(), headings, rows }.to_string().as_str()
 }
 
-/// What no operation spent: the script itself, data, text, files.
+/// The cost outside of operations: the script itself, data, text, files.
 fn rest(total: &Cost, lines: &[Line]) -> Cost {
     let cpu: Duration = lines.iter().map(|line| line.cost.cpu).sum();
     let spent: u64 = lines.iter().map(|line| line.cost.bytes).sum();
@@ -90,7 +90,7 @@ fn cells(name: &str, pass: &str, calls: &str, cost: &Cost, whole: Duration) -> V
     ]
 }
 
-/// How many threads worked on average; nothing for what was too short to tell.
+/// Average number of busy threads; `None` if the time is too short.
 fn busy(cost: &Cost) -> Option<String> {
     let (wall, cpu) = (cost.wall.as_secs_f64(), cost.cpu.as_secs_f64());
     (wall >= 1e-4 && cpu > 0.0).then(|| format!("{:.1}", cpu / wall))
@@ -107,7 +107,7 @@ fn seconds(time: Duration) -> String {
     }
 }
 
-/// In the format of Chrome's tracing, which Perfetto opens too.
+/// Writes Chrome's tracing format, which Perfetto also opens.
 fn write_trace(path: &Path, profile: &Profile) -> Result<()> {
     files::write("trace", path, |out| fill(out, profile).map_err(|error| Error::io("trace", path, &error)))
 }
@@ -120,7 +120,7 @@ fn fill(mut file: &mut dyn Write, profile: &Profile) -> std::io::Result<()> {
     let mut first = true;
     for thread in threads {
         let mut own: Vec<&Event> = profile.events.iter().filter(|event| event.thread == thread).collect();
-        // what holds another comes before it; of two that look alike, the one that was done later holds the other
+        // an outer event comes before its inner ones; of two with equal spans, the later one is the outer
         own.reverse();
         own.sort_by_key(|event| (event.start, std::cmp::Reverse(event.end)));
         let mut open: Vec<&Event> = Vec::new();
@@ -163,7 +163,7 @@ fn end(event: &Event) -> Value {
     json!({ "ph": "E", "pid": 1, "tid": event.thread, "ts": micros(event.end), "name": event.name })
 }
 
-/// A curve of the bytes in use.
+/// A counter of the bytes in use.
 fn memory(event: &Event) -> Value {
     json!({ "ph": "C", "pid": 1, "ts": micros(event.end), "name": "memory", "args": { "bytes": event.live.max(0) } })
 }

@@ -9,7 +9,7 @@ use crate::script::{Cause, Fault, Host, checker, output, plain, read_script};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// Bounds for a script of a stranger.
+/// Limits for an untrusted script.
 #[derive(clap::Args, Default)]
 pub struct Sandbox {
     /// read and write only below this folder, within the limits below
@@ -69,21 +69,21 @@ impl Sandbox {
     }
 }
 
-/// Ends the process soon after `limit`, whatever it does: the last line of defense against a native verb that does not look
-/// at the clock. Files that are being written are not there yet.
+/// Ends the process soon after `limit`, whatever it does: the last defense against a native verb that does not check the clock.
+/// Files still being written do not appear.
 fn end_after(limit: Duration) {
-    /// A script has so long to end by itself, with its place told.
+    /// Time for the script to end by itself, with its position reported.
     const GRACE: Duration = Duration::from_millis(600);
     let words = format!("error: limit: {}\n", limits::time_text(limit));
     let watch = std::thread::Builder::new().name("time".into()).stack_size(1 << 16).spawn(move || {
         std::thread::sleep(limit.saturating_add(GRACE));
         crate::memory::end_with(&words)
     });
-    // without it the script looks at the clock all the same
+    // without this thread, the script still checks the clock
     drop(watch);
 }
 
-/// Runs a script, in all ranks where a launcher started several.
+/// Runs a script, in all ranks if a launcher started several.
 pub fn main(file: &Path, args: &[String], sandbox: &Sandbox) -> u8 {
     if let Err(error) = ranks::begin() {
         ranks::wait_for_first();
@@ -97,7 +97,7 @@ pub fn main(file: &Path, args: &[String], sandbox: &Sandbox) -> u8 {
 /// Runs a script in this process.
 fn alone(file: &Path, args: &[String], sandbox: &Sandbox) -> u8 {
     let name = if file.as_os_str() == "-" { "standard input".into() } else { file.display().to_string() };
-    // a launcher gives standard input to rank 0, and other machines may have another file
+    // a launcher passes standard input to rank 0, and other machines may have a different file
     let text = ranks::first_value(&format!("the script {name}"), || match file.as_os_str() == "-" {
         true => std::io::read_to_string(std::io::stdin())
             .map(plain)
@@ -110,7 +110,7 @@ fn alone(file: &Path, args: &[String], sandbox: &Sandbox) -> u8 {
     }
 }
 
-/// Runs a script and tells what went wrong; gives the exit code.
+/// Runs a script and reports its fault; returns the exit code.
 fn script(name: &str, text: &str, args: &[String], sandbox: &Sandbox) -> u8 {
     let bounds = match sandbox.bounds() {
         Ok(bounds) => bounds,
@@ -134,7 +134,7 @@ fn script(name: &str, text: &str, args: &[String], sandbox: &Sandbox) -> u8 {
     }
     match host.run(name, text) {
         Ok(_) => host.run_state.ended().unwrap_or(0),
-        // told at the end, as wherever nothing can be written
+        // reported at the end, like any failed write
         Err(fault) if fault.cause == Cause::Interrupted && output::failed().is_some() => FAULT,
         Err(fault) => told(&fault),
     }

@@ -1,6 +1,6 @@
-//! What the commands write. A full disk or a reader that has gone is a fault, told once at the end, and no panic.
+//! Output of the commands. A full disk or a closed pipe is a fault, reported once at the end, and not a panic.
 //!
-//! The macros stand in place of the standard library's in every command: those panic where a write fails.
+//! The macros replace the standard library's in every command: those panic when a write fails.
 
 use super::{FAULT, INTERRUPTED};
 use crate::ranks;
@@ -24,14 +24,14 @@ macro_rules! eprintln {
     ($($part:tt)*) => { $crate::cli::say::err(format_args!("{}\n", format_args!($($part)*))) };
 }
 
-/// Writes to standard output. What can't be written is told at the [`end`].
+/// Writes to standard output. A failed write is reported at the [`end`].
 pub fn out(text: Arguments) {
     output::show(&text.to_string());
 }
 
-/// Writes to standard error. Where that can't be written nobody is left to tell, and the exit code says the rest.
+/// Writes to standard error. A failed write is ignored, since it can't be reported; the exit code still shows the fault.
 ///
-/// Of several ranks the first one speaks for all: what stops another is told by [`own_words`].
+/// Of several ranks, only the first writes; [`own_words`] reports the errors of others.
 pub fn err(text: Arguments) {
     if !ranks::is_first() {
         return withhold(&text.to_string());
@@ -39,21 +39,21 @@ pub fn err(text: Arguments) {
     let _ = std::io::stderr().lock().write_all(text.to_string().as_bytes());
 }
 
-/// What this rank would have said, were it the first.
+/// Messages withheld because this is not rank 0.
 static WITHHELD: Mutex<String> = Mutex::new(String::new());
 
 fn withhold(text: &str) {
     unpoisoned(WITHHELD.lock()).push_str(text);
 }
 
-/// Says what a rank other than the first has to say at its end, when rank 0 has had its time to say it for all.
+/// Writes a later rank's withheld messages at its end, after rank 0 has had time to report them for all.
 pub fn own_words() {
     let text = std::mem::take(&mut *unpoisoned(WITHHELD.lock()));
     let lines: String = text.lines().map(|line| format!("rank {}: {line}\n", ranks::rank())).collect();
     let _ = std::io::stderr().lock().write_all(lines.as_bytes());
 }
 
-/// Tells a fault; the exit code that it means.
+/// Reports a fault; returns its exit code.
 pub fn told(fault: &Fault) -> u8 {
     if fault.cause == Cause::Interrupted {
         eprintln!("interrupted");
@@ -63,7 +63,7 @@ pub fn told(fault: &Fault) -> u8 {
     FAULT
 }
 
-/// The exit code of a command that gave `code`: a fault where not all that it wrote has been written.
+/// The exit code of a command that returned `code`: a fault if some of its output could not be written.
 pub fn end(code: u8) -> u8 {
     match output::failed() {
         Some(error) => {

@@ -13,7 +13,7 @@ use crate::{Error, Result, bail};
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
-/// Several models are told apart by the names of their folders.
+/// Several models are distinguished by the names of their folders.
 #[derive(clap::Args)]
 pub struct Args {
     /// Hugging Face folders, .gguf files or names such as hf:ORG/NAME, each alone or as NAME=PATH
@@ -149,7 +149,7 @@ fn open(given: &str, dtype: Option<&str>) -> Result<Served> {
     Served::new(&name, &net, &tok)
 }
 
-/// The name of a folder or file, without its ending; of a model of a hub its own.
+/// The name of a folder or file, without its extension; for a hub name, the model's own name.
 fn name_of(given: &str) -> String {
     if let Some(name) = given.strip_prefix("hf:") {
         return name.to_string();

@@ -1,4 +1,4 @@
-//! `levain status OUT`: who works on which run of a folder that several processes share.
+//! `levain status OUT`: the runs of a folder that several processes share, and their workers.
 
 use super::FAULT;
 use super::say::told;

@@ -81,7 +81,7 @@ fn run(args: &Args) -> Result<u8> {
     Ok(if suite.passed() < suite.outcomes.len() { SHORT } else { 0 })
 }
 
-/// What a project promises: its tests, and the examples of its documents.
+/// A project's default tests: its tests folder, and the examples of its documents.
 const PROJECT: [&str; 3] = ["tests", "README.md", "docs"];
 
 fn nothing(args: &Args) -> Error {
@@ -107,7 +107,7 @@ fn report(suite: &Suite) {
     }
 }
 
-/// A table for the summary of a job: what failed.
+/// A table of failures for the summary of a job.
 fn markdown(closing: &str, suite: &Suite) -> String {
     const ROWS: usize = 100;
     let mut text = format!("### Tests: {closing}\n\n");
@@ -131,7 +131,7 @@ fn indented(text: &str) -> String {
     text.lines().map(|line| format!("  {line}\n")).collect()
 }
 
-/// What was run and fell short is a failure, what could not be run an error.
+/// A failed test is a failure, a test that could not run an error.
 fn junit(outcomes: &[Outcome]) -> String {
     use crate::measure::bench::report::escaped;
     let count = |ran: bool| outcomes.iter().filter(|outcome| outcome.fault.is_some() && outcome.ran == ran).count();

@@ -1,7 +1,7 @@
-//! The calls that change what is on the disk, one by one, and the faults that tests put into them.
+//! The calls that change the disk, one by one, and fault injection for tests.
 //!
-//! `LEVAIN_TEST_FAULT=kill@17` ends the process before its 17th such call, as a kill or a loss of power does. `full@17` is a disk
-//! without room from that call on: what frees room still works. `fail@17` is one call that fails.
+//! `LEVAIN_TEST_FAULT=kill@17` ends the process before its 17th such call, as a kill or a power loss does. `full@17` simulates a
+//! full disk from that call on: calls that free space still work. `fail@17` makes one call fail.
 
 use crate::ranks;
 use std::fs::{self, File, OpenOptions};
@@ -30,17 +30,17 @@ impl Plan {
 }
 
 static PLAN: OnceLock<Option<Plan>> = OnceLock::new();
-/// Calls so far, counted only where a fault is planned.
+/// Number of calls so far, counted only where a fault is planned.
 static CALLS: AtomicU64 = AtomicU64::new(0);
 
-/// What a call asks of the disk.
+/// Disk space needed by a call.
 #[derive(PartialEq)]
 enum Need {
     Room,
     Nothing,
 }
 
-/// Stands before each call.
+/// Called before each call.
 fn step(need: Need) -> Result<()> {
     let planned = || {
         let text = std::env::var("LEVAIN_TEST_FAULT").ok().filter(|text| !text.is_empty())?;
@@ -64,14 +64,14 @@ fn step(need: Need) -> Result<()> {
     }
 }
 
-/// A new file, which must not be there.
+/// Creates a new file, which must not exist.
 pub fn create_new(path: &Path, options: &mut OpenOptions) -> Result<File> {
     ranks::refuse_writing()?;
     step(Need::Room)?;
     options.write(true).create_new(true).open(path)
 }
 
-/// Stands before a file is opened that is made where it is not there.
+/// Called before a file is opened that is created if missing.
 pub fn asked() -> Result<()> {
     ranks::refuse_writing()?;
     step(Need::Room)
@@ -82,15 +82,15 @@ pub fn write(to: &mut impl Write, bytes: &[u8]) -> Result<usize> {
     to.write(bytes)
 }
 
-/// Cuts a file to what was there before a write failed.
+/// Truncates a file to its length before a failed write.
 pub fn cut(file: &File, length: u64) -> Result<()> {
     step(Need::Nothing)?;
     file.set_len(length)
 }
 
-/// Waits until a file is on the disk. Some file systems have no such call.
+/// Waits until a file is on the disk. Some file systems lack this call.
 pub fn sync(file: &File) -> Result<()> {
-    // what was written may get its place only now
+    // space for the written data may be allocated only now
     step(Need::Room)?;
     synced(file)
 }
@@ -105,7 +105,7 @@ fn synced(file: &File) -> Result<()> {
 /// Waits until the names in a folder are on the disk.
 pub fn sync_folder(folder: &Path) -> Result<()> {
     step(Need::Nothing)?;
-    // elsewhere a folder can't be opened
+    // other systems cannot open a folder
     if cfg!(unix) { synced(&File::open(folder)?) } else { Ok(()) }
 }
 
@@ -134,7 +134,7 @@ pub fn remove_empty(folder: &Path) -> Result<()> {
     fs::remove_dir(folder)
 }
 
-/// Removes a folder with all that is in it; what a link in it leads to stays.
+/// Removes a folder and its contents; targets of links in it stay.
 pub fn remove_folder(folder: &Path) -> Result<()> {
     for entry in fs::read_dir(folder)? {
         let entry = entry?;

@@ -1,4 +1,4 @@
-//! The client for files that lie elsewhere: HTTP and HTTPS, through the proxy that the environment names, with an end to every wait.
+//! The client for remote files: HTTP and HTTPS, through the proxy of the environment, with a timeout on every wait.
 
 use crate::{Error, Result, bail, limits};
 use std::io::Read;
@@ -6,22 +6,22 @@ use std::time::Duration;
 use ureq::config::RedirectAuthHeaders;
 use ureq::{Agent, Body, Proxy};
 
-/// Hops that a request may be sent on.
+/// Maximum number of redirects of a request.
 const REDIRECTS: u32 = 10;
 
-/// A client; connections are kept for the next request.
+/// A client; connections are reused for later requests.
 pub struct Client {
     agent: Agent,
     wait: Duration,
 }
 
-/// What came back, whatever its status.
+/// A response of any status.
 pub struct Answer {
     pub status: u16,
     response: ureq::http::Response<Body>,
 }
 
-/// An error where the running script is a stranger's: he opens no connection.
+/// An error where the running script is untrusted: it may not open connections.
 pub fn permitted(who: &str) -> Result<()> {
     match limits::current().is_confined() {
         true => bail!(who, "this script may not open a connection"),
@@ -30,12 +30,12 @@ pub fn permitted(who: &str) -> Result<()> {
 }
 
 impl Client {
-    /// A client whose waits (for a connection, for an answer, for its next bytes) end after `wait`.
+    /// A client whose waits (for a connection, for a response, for its next bytes) time out after `wait`.
     pub fn new(wait: Duration) -> Client {
         Client::with(wait, REDIRECTS)
     }
 
-    /// A client that goes nowhere else: what is sent on is an answer of status 300 and above, with its `location`.
+    /// A client that follows no redirects: a redirect is returned as a response of status 300 and above, with its `location`.
     pub fn without_redirects(wait: Duration) -> Client {
         Client::with(wait, 0)
     }
@@ -47,7 +47,7 @@ impl Client {
             .proxy(Proxy::try_from_env())
             .max_redirects(redirects)
             .max_redirects_will_error(redirects > 0)
-            // a key is for the host that was asked, and not for where it sends
+            // a key is for the requested host only, not for redirect targets
             .redirect_auth_headers(RedirectAuthHeaders::SameHost)
             .timeout_resolve(Some(wait))
             .timeout_connect(Some(wait))
@@ -57,7 +57,7 @@ impl Client {
         Client { agent: config.new_agent(), wait }
     }
 
-    /// Asks for `url`, with these headers.
+    /// Requests `url`, with these headers.
     pub fn get(&self, who: &str, url: &str, headers: &[(&str, String)]) -> Result<Answer> {
         permitted(who)?;
         let mut request = self.agent.get(url);
@@ -86,20 +86,20 @@ impl Answer {
         self.response.headers().get(name)?.to_str().ok()
     }
 
-    /// The bytes, as they come.
+    /// Streams the bytes.
     pub fn reader(self) -> impl Read {
         self.response.into_body().into_reader()
     }
 
-    /// The first bytes, up to `most`, as far as they come.
+    /// The first bytes, up to `most`, as far as they arrive.
     pub fn start(self, most: usize) -> Vec<u8> {
         let mut bytes = Vec::new();
-        // what came before a break counts
+        // bytes received before an interruption count
         let _ = self.reader().take(most as u64).read_to_end(&mut bytes);
         bytes
     }
 
-    /// All bytes, of which there may be `most`.
+    /// All bytes, at most `most`.
     pub fn bytes(self, who: &str, most: usize) -> Result<Vec<u8>> {
         let mut bytes = Vec::new();
         let read = self.reader().take(most as u64 + 1).read_to_end(&mut bytes);

@@ -1,9 +1,8 @@
-//! The gate to files: nothing else of what scripts can call opens, writes, lists or removes one.
+//! The gate to files: scripts open, write, list and remove files only through this module.
 //!
-//! Every path is held against the [bounds](crate::limits) of the running script, which are those of its thread: open
-//! a file there, and take the open file to helper threads. What verbs write is there whole (`whole.rs`), or not at all, and what
-//! levain wrote is held against its [checksums](self::sums) when it is read.
-//! `who` is always the verb that errors name.
+//! Every path is checked against the [bounds](crate::limits) of the running script, which belong to its thread: open a file
+//! there, and pass the open file to helper threads. Written files are complete (`whole.rs`) or absent, and files saved by levain
+//! are verified against their [checksums](self::sums) on reading. `who` is always the function that errors name.
 
 mod calls;
 pub mod http;
@@ -57,7 +56,7 @@ pub fn open(who: &str, path: &Path) -> Result<File> {
     Ok(file)
 }
 
-/// Opens what may be opened; where the script is confined, ordinary files alone.
+/// Opens a file within the bounds; for confined scripts, ordinary files only.
 fn open_as(who: &str, options: &OpenOptions, path: &Path) -> Result<File> {
     match limits::current().is_confined() {
         true => regular::open(who, options, path),
@@ -65,7 +64,7 @@ fn open_as(who: &str, options: &OpenOptions, path: &Path) -> Result<File> {
     }
 }
 
-/// An error where a file is not what levain saved, as far as its folder knows.
+/// An error where a file differs from what levain saved, according to the checksums of its folder.
 pub fn verify(who: &str, path: &Path) -> Result<()> {
     if is_file(path) { open(who, path).map(drop) } else { Ok(()) }
 }
@@ -81,7 +80,7 @@ pub fn read(who: &str, path: &Path) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// All bytes of a file; none where it is not there.
+/// All bytes of a file; `None` if it does not exist.
 pub fn read_if_there(who: &str, path: &Path) -> Result<Option<Vec<u8>>> {
     readable(who, path)?;
     match path.metadata() {
@@ -90,7 +89,7 @@ pub fn read_if_there(who: &str, path: &Path) -> Result<Option<Vec<u8>>> {
     }
 }
 
-/// The text of a file; not UTF-8 is an error that names the line.
+/// The text of a file; invalid UTF-8 is an error that names the line.
 pub fn text(who: &str, path: &Path) -> Result<String> {
     String::from_utf8(read(who, path)?).map_err(|error| {
         let valid = &error.as_bytes()[..error.utf8_error().valid_up_to()];
@@ -99,7 +98,7 @@ pub fn text(who: &str, path: &Path) -> Result<String> {
     })
 }
 
-/// Whether a file or folder is there. What may not be read is not there.
+/// Whether a file or folder exists. An unreadable one counts as missing.
 pub fn exists(path: &Path) -> bool {
     limits::current().allow(path, false) && path.exists()
 }
@@ -112,7 +111,7 @@ pub fn is_folder(path: &Path) -> bool {
     limits::current().allow(path, false) && path.is_dir()
 }
 
-/// What is in a folder, in name order.
+/// The contents of a folder, in name order.
 pub fn list(who: &str, folder: &Path) -> Result<Vec<PathBuf>> {
     readable(who, folder)?;
     let entries = fs::read_dir(folder).map_err(|error| Error::io(who, folder, &error))?;
@@ -121,7 +120,7 @@ pub fn list(who: &str, folder: &Path) -> Result<Vec<PathBuf>> {
     Ok(paths)
 }
 
-/// The names beside `path`, for what was probably meant.
+/// The names beside `path`, for suggestions in errors.
 pub fn beside(path: &Path) -> Vec<String> {
     let names = list("list", folder_of(path)).unwrap_or_default();
     names.iter().filter_map(|path| Some(path.file_name()?.to_str()?.to_string())).collect()
@@ -131,27 +130,27 @@ fn folder_of(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
-/// The path without links and `..`, where it is there.
+/// The path without links and `..`, if it exists.
 pub fn full(path: &Path) -> Option<PathBuf> {
     path.canonicalize().ok()
 }
 
-/// When a file was written last.
+/// The modification time of a file.
 pub fn modified(path: &Path) -> Option<std::time::SystemTime> {
     path.metadata().and_then(|facts| facts.modified()).ok()
 }
 
-/// Bytes of a file, where it is there.
+/// Size of a file in bytes, if it exists.
 pub fn size(path: &Path) -> Option<u64> {
     path.metadata().map(|facts| facts.len()).ok()
 }
 
-/// Makes a folder, and those on the way.
+/// Creates a folder and its missing parents.
 pub fn make_folder(who: &str, folder: &Path) -> Result<()> {
     make(who, folder, folder)
 }
 
-/// Makes a folder for `path`, which errors name.
+/// Creates a folder for `path`, which errors name.
 fn make(who: &str, folder: &Path, path: &Path) -> Result<()> {
     writable(who, folder)?;
     if folder.is_dir() {
@@ -176,7 +175,7 @@ fn make(who: &str, folder: &Path, path: &Path) -> Result<()> {
     Ok(())
 }
 
-/// A file to read as if it were memory.
+/// Memory-maps a file for reading.
 pub fn map(who: &str, path: &Path) -> Result<Mmap> {
     let file = open(who, path)?;
     if file.metadata().is_ok_and(|facts| facts.is_dir()) {
@@ -185,20 +184,20 @@ pub fn map(who: &str, path: &Path) -> Result<Mmap> {
     mapped(&file).map_err(|error| Error::io(who, path, &error))
 }
 
-/// An open file as if it were memory.
+/// Memory-maps an open file.
 pub fn mapped(file: &File) -> std::io::Result<Mmap> {
-    // SAFETY: the mapping is only read. Nobody may cut the file while it is open; we ourselves replace files by
-    // renaming, which leaves a mapping as it was, and write a scratch file only behind what was read of it.
+    // SAFETY: the mapping is only read. Nobody may truncate the file while it is open; levain replaces files by renaming, which
+    // leaves a mapping unchanged, and writes a scratch file only after the part that was read of it.
     unsafe { Mmap::map(file) }
 }
 
-/// Reads bytes at a place of a file: threads that share it do not wait for one another.
+/// Reads bytes at an offset of a file: threads that share it do not wait for one another.
 #[cfg(unix)]
 pub fn read_at(file: &File, start: u64, into: &mut [u8]) -> std::io::Result<()> {
     std::os::unix::fs::FileExt::read_exact_at(file, into, start)
 }
 
-/// Reads bytes at a place of a file.
+/// Reads bytes at an offset of a file.
 #[cfg(windows)]
 pub fn read_at(file: &File, mut start: u64, mut into: &mut [u8]) -> std::io::Result<()> {
     while !into.is_empty() {
@@ -212,14 +211,13 @@ pub fn read_at(file: &File, mut start: u64, mut into: &mut [u8]) -> std::io::Res
     Ok(())
 }
 
-/// A file without a name, where the system keeps such, to write and then to read from its start; it is gone when it
-/// is closed.
+/// An unnamed file, where the system supports it, to write and then to read from its start; closing it deletes it.
 pub fn scratch(who: &str) -> Result<Counted<File>> {
     let made = tempfile::tempfile();
     made.map(Counted::new).map_err(|error| Error::new(who, format!("no temporary file can be made: {error}")))
 }
 
-/// A new file, or nothing where there is one already: of several processes one makes it.
+/// Creates a new file; `None` if it exists: of several processes, one creates it.
 pub fn create_new(who: &str, path: &Path) -> Result<Option<File>> {
     writable(who, path)?;
     make(who, folder_of(path), path)?;
@@ -238,18 +236,18 @@ pub fn host() -> String {
     told.map_or_else(|| "this machine".into(), |name| name.trim().to_string())
 }
 
-/// Which start of which kernel this process runs under: the same for all containers of a machine, another after each start.
+/// The boot ID of the kernel: the same for all containers of a machine, new after each boot.
 pub fn boot() -> Option<String> {
     let told = fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
     Some(told.trim().to_string()).filter(|told| !told.is_empty())
 }
 
-/// Whether a process of this system may run: where that can't be known, it may.
+/// Whether a process of this system may be running; true where that cannot be determined.
 pub fn may_run(process: u32) -> bool {
     !Path::new("/proc/self").exists() || Path::new("/proc").join(process.to_string()).exists()
 }
 
-/// A file to write behind its end, which may be read too; made where it is not there.
+/// Opens a file for appending and reading; created if missing.
 pub fn append(who: &str, path: &Path) -> Result<Counted<File>> {
     writable(who, path)?;
     make(who, folder_of(path), path)?;
@@ -257,7 +255,7 @@ pub fn append(who: &str, path: &Path) -> Result<Counted<File>> {
     open_as(who, OpenOptions::new().read(true).append(true).create(true), path).map(Counted::new)
 }
 
-/// A file that is there, to read it and to write over it; nothing where it is not.
+/// Opens an existing file for reading and overwriting; `None` if it does not exist.
 pub fn change(who: &str, path: &Path) -> Result<Option<File>> {
     writable(who, path)?;
     calls::asked().map_err(|error| Error::io(who, path, &error))?;
@@ -268,7 +266,8 @@ pub fn change(who: &str, path: &Path) -> Result<Option<File>> {
     }
 }
 
-/// The time by the clock of a folder's file system, which need not be that of this machine: none where nothing can be written.
+/// The time by the clock of a folder's file system, which may differ from this machine's; `None` where the folder is not
+/// writable.
 pub fn time_in(folder: &Path) -> Option<SystemTime> {
     writable("claim", folder).ok()?;
     tempfile::Builder::new()
@@ -283,13 +282,13 @@ pub fn time_in(folder: &Path) -> Option<SystemTime> {
         .ok()
 }
 
-/// How long ago a file was written, by the clock of its file system.
+/// Time since a file was written, by the clock of its file system.
 pub fn age(path: &Path) -> Option<Duration> {
     time_in(folder_of(path))?.duration_since(modified(path)?).ok()
 }
 
-/// What is written through it counts against the bounds of the script that opened it, on whichever thread, and can be
-/// stopped as a loop can.
+/// A writer whose bytes count against the bounds of the script that opened it, on any thread, and that can be interrupted like a
+/// loop.
 #[derive(Debug)]
 pub struct Counted<W> {
     to: W,
@@ -305,7 +304,7 @@ impl<W> Counted<W> {
         &self.to
     }
 
-    /// What was written to.
+    /// The underlying writer.
     pub fn into_inner(self) -> W {
         self.to
     }
@@ -340,7 +339,7 @@ pub fn sync(who: &str, path: &Path, file: &File) -> Result<()> {
     calls::sync(file).map_err(|error| Error::io(who, path, &error))
 }
 
-/// Cuts a file to what was there before a write failed.
+/// Truncates a file to its length before a failed write.
 pub fn cut(who: &str, path: &Path, file: &File, length: u64) -> Result<()> {
     calls::cut(file, length).map_err(|error| Error::io(who, path, &error))
 }
@@ -362,7 +361,7 @@ pub fn remove(who: &str, path: &Path) -> Result<()> {
     calls::remove(path).map_err(|error| Error::io(who, path, &error))
 }
 
-/// Removes a folder with all that is in it, if it is there.
+/// Removes a folder and its contents, if it exists.
 pub fn remove_folder(who: &str, folder: &Path) -> Result<()> {
     writable(who, folder)?;
     match calls::remove_folder(folder) {

@@ -1,7 +1,7 @@
-//! Files and folders on the way: under a temporary name, until they are whole.
+//! Incomplete files and folders, under a temporary name until they are complete.
 //!
-//! Each is locked by the process that fills it. What a killed process left is locked by nobody, and goes when the next one
-//! writes into the same folder.
+//! Each is locked by the process that fills it. Leftovers of a killed process are unlocked, and are removed by the next process
+//! that writes into the same folder.
 
 use super::calls;
 use crate::sync::unpoisoned;
@@ -14,7 +14,7 @@ use std::sync::Mutex;
 
 const PREFIX: &str = ".levain-";
 const SUFFIX: &str = ".part";
-/// Names that are tried.
+/// Maximum number of names to try.
 const TRIES: usize = 100;
 
 /// A file or folder under a temporary name; dropping it removes it, unless it was renamed.
@@ -25,16 +25,16 @@ pub struct Part {
 }
 
 impl Part {
-    /// A new file in `folder`, with the rights of an ordinary one.
+    /// Creates a file in `folder`, with the permissions of an ordinary one.
     pub fn file(folder: &Path) -> Result<Part> {
         Part::make(folder, |path| calls::create_new(path, OpenOptions::new().read(true)).map(Some))
     }
 
-    /// A new folder in `folder`.
+    /// Creates a folder in `folder`.
     pub fn folder(folder: &Path) -> Result<Part> {
         Part::make(folder, |path| {
             calls::make_folder(path)?;
-            // elsewhere a folder can't be opened, nor locked
+            // other systems can neither open nor lock a folder
             if cfg!(unix) { File::open(path).map(Some) } else { Ok(None) }
         })
     }
@@ -45,7 +45,7 @@ impl Part {
             let path = folder.join(format!("{PREFIX}{number:016x}{SUFFIX}"));
             let file = match open(&path) {
                 Ok(file) => file,
-                // one that was taken for left over just now
+                // another process just removed it as a leftover
                 Err(error) if matches!(error.kind(), ErrorKind::AlreadyExists) => continue,
                 Err(error) if error.kind() == ErrorKind::NotFound && folder.is_dir() => continue,
                 Err(error) => return Err(error),
@@ -53,7 +53,7 @@ impl Part {
             let held = file.as_ref().is_none_or(|file| match file.try_lock() {
                 Ok(()) => is_at(file, &path),
                 Err(TryLockError::WouldBlock) => false,
-                // a file system without locks, where nothing is taken for left over
+                // a file system without locks, where nothing is treated as a leftover
                 Err(TryLockError::Error(_)) => true,
             });
             if held {
@@ -72,7 +72,7 @@ impl Part {
         self.file.as_ref().ok_or_else(|| Error::from(ErrorKind::IsADirectory))
     }
 
-    /// Gives it its name, in place of what has it. The file comes back open, without the lock.
+    /// Renames it to its final name, replacing an existing file. Returns the open file, without the lock.
     pub fn rename(mut self, to: &Path) -> std::result::Result<Option<File>, (Part, Error)> {
         match calls::rename(&self.path, to) {
             Ok(()) => {
@@ -109,7 +109,7 @@ fn is_at(file: &File, path: &Path) -> bool {
     }
 }
 
-/// Removes what killed processes left in a folder: once in the life of this process.
+/// Removes leftovers of killed processes in a folder, once per process.
 pub fn sweep(folder: &Path) {
     static SWEPT: Mutex<Option<HashSet<PathBuf>>> = Mutex::new(None);
     let whole = folder.canonicalize().unwrap_or_else(|_| folder.to_path_buf());
@@ -118,13 +118,13 @@ pub fn sweep(folder: &Path) {
     }
 }
 
-/// Removes what killed processes left in a folder: for who has just found that one was killed.
+/// Removes leftovers of killed processes in a folder, for a caller that has just found that one was killed.
 pub fn clear_parts(folder: &Path) {
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
         let name = entry.file_name();
         let is_ours = name.to_str().is_some_and(|name| name.starts_with(PREFIX) && name.ends_with(SUFFIX));
         let Ok(kind) = entry.file_type() else { continue };
-        // opening a pipe would wait
+        // opening a pipe would block
         if !is_ours || !(kind.is_file() || kind.is_dir()) {
             continue;
         }

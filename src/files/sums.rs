@@ -1,8 +1,9 @@
-//! Checksums: damage is found when a file is read, and told by name. Against broken disks and copies, not against forgers.
+//! Checksums detect damage when a file is read, and errors name the damaged file. They protect against broken disks and copies,
+//! not against forgery.
 //!
-//! A folder that levain writes has `levain_checksums.json`, with the size and the CRC-32 of each file that was saved there; other
-//! programs leave it alone. A JSON text or a line of JSON that is a file of its own ends with the CRC-32 of all that is before
-//! it, under the key `levain_crc32`. What has neither is read as ever.
+//! A folder written by levain has `levain_checksums.json`, with the size and the CRC-32 of each saved file; other programs ignore
+//! it. A JSON text or a line of JSON that is a file of its own ends with the CRC-32 of the preceding bytes, under the key
+//! `levain_crc32`. Files with neither are read as usual.
 
 use super::folder_of;
 use crate::{Error, Result, limits, text};
@@ -14,17 +15,17 @@ use std::path::{Path, PathBuf};
 
 /// The checksums of a folder.
 pub const SUMS: &str = "levain_checksums.json";
-/// The last key of a JSON text that carries its own.
+/// The last key of a JSON text with its own checksum.
 pub const KEY: &str = "levain_crc32";
 
-/// What is known of a whole file.
+/// Size and checksum of a complete file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sum {
     pub bytes: u64,
     pub crc32: u32,
 }
 
-/// As it is written.
+/// In its written form.
 #[derive(Serialize, Deserialize)]
 struct Written {
     bytes: u64,
@@ -37,7 +38,7 @@ struct Table {
 }
 
 impl Sum {
-    /// Of bytes in memory, on all threads where they are many.
+    /// Of bytes in memory, on all threads if there are many.
     pub fn of(bytes: &[u8]) -> Sum {
         const CHUNK: usize = 8 << 20;
         let one = |bytes: &[u8]| {
@@ -59,14 +60,14 @@ impl Sum {
     }
 }
 
-/// The CRC-32 of more bytes behind those of `crc32`; 0 is that of none.
+/// The CRC-32 of `crc32` continued with more bytes; the CRC-32 of no bytes is 0.
 pub fn continued(crc32: u32, bytes: &[u8]) -> u32 {
     let mut hasher = crc32fast::Hasher::new_with_initial(crc32);
     hasher.update(bytes);
     hasher.finalize()
 }
 
-/// The table of a folder, where it has one; else what is wrong with it.
+/// The table of a folder, if it has one; otherwise the fault in it.
 pub fn read_table(folder: &Path) -> Result<Option<BTreeMap<String, Sum>>, String> {
     let path = folder.join(SUMS);
     if !limits::current().allow(&path, false) {
@@ -92,7 +93,7 @@ pub fn table(sums: BTreeMap<String, Sum>) -> String {
     with_checksum(&serde_json::to_string_pretty(&Table { files }).unwrap_or_default())
 }
 
-/// What a table says about the file at `path`, and the table.
+/// The entry of the file at `path` in a table, and the table.
 pub fn expected(who: &str, path: &Path) -> Result<Option<(Sum, PathBuf)>> {
     let folder = folder_of(path);
     let Some(name) = path.file_name().and_then(|name| name.to_str()) else { return Ok(None) };
@@ -106,7 +107,7 @@ pub fn expected(who: &str, path: &Path) -> Result<Option<(Sum, PathBuf)>> {
     if let Some(found) = found(folder, name)? {
         return Ok(Some(found));
     }
-    // files of a folder inside of the one that was saved
+    // files of a folder inside the saved one
     match (folder.parent(), folder.file_name().and_then(|name| name.to_str())) {
         (Some(outer), Some(inner)) => {
             let outer = if outer.as_os_str().is_empty() { Path::new(".") } else { outer };
@@ -116,7 +117,7 @@ pub fn expected(who: &str, path: &Path) -> Result<Option<(Sum, PathBuf)>> {
     }
 }
 
-/// An error where `bytes`, the whole of the file at `path`, are not what was saved.
+/// An error where `bytes`, the entire file at `path`, differ from what was saved.
 pub fn verify(who: &str, path: &Path, bytes: &[u8]) -> Result<()> {
     let Some((expected, table)) = expected(who, path)? else { return Ok(()) };
     let size = |bytes: u64| text::thousands(bytes);
@@ -135,16 +136,16 @@ pub fn verify(who: &str, path: &Path, bytes: &[u8]) -> Result<()> {
         .help(format!("restore it from a copy; if it was changed on purpose, remove {}", table.display())))
 }
 
-/// What a JSON text says of itself.
+/// The result of checking a JSON text against its own checksum.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Check {
-    /// It carries no checksum.
+    /// It has no checksum.
     Absent,
     Right,
     Wrong,
 }
 
-/// A JSON object, in one line or several, with its checksum as the last key.
+/// A JSON object, on one line or several, with its checksum as the last key.
 pub fn with_checksum(object: &str) -> String {
     let body = object.trim_end();
     let body = body.strip_suffix('}').unwrap_or(body);
@@ -156,7 +157,7 @@ pub fn with_checksum(object: &str) -> String {
     format!("{start}{crc32:08x}\"{space}}}")
 }
 
-/// Whether a JSON text is what it was when its checksum was made. A text whose key is damaged carries one too.
+/// Whether a JSON text is unchanged since its checksum was made. A text whose key is damaged counts as having one.
 pub fn checked(text: &[u8]) -> Check {
     const DIGITS: usize = 8;
     let end = text.trim_ascii_end();
@@ -175,14 +176,14 @@ pub fn checked(text: &[u8]) -> Check {
     if is_right().is_some() { Check::Right } else { Check::Wrong }
 }
 
-/// Whether a line of JSON carries a checksum, or one whose key is damaged.
+/// Whether a line of JSON has a checksum, or one whose key is damaged.
 pub fn is_sealed_line(line: &str) -> bool {
     const END: usize = "\":\"12345678\"}".len();
     let key = line.len().checked_sub(KEY.len() + END).and_then(|start| line.as_bytes().get(start..start + KEY.len()));
     key.is_some_and(is_near)
 }
 
-/// Whether a word is the key, but for one byte at most.
+/// Whether a word is the key, with at most one wrong byte.
 fn is_near(word: &[u8]) -> bool {
     word.iter().zip(KEY.bytes()).filter(|(one, other)| **one != *other).count() <= 1
 }

@@ -1,8 +1,8 @@
-//! Writing: what a verb writes is there whole, or not at all, whatever happens on the way.
+//! Atomic writes: the files of a function are complete or absent, even after a kill.
 //!
-//! One file is written beside its place under a temporary name, brought to the disk, and renamed. Several files of one folder are
-//! filled into a temporary folder inside of it, which is renamed to `.levain-commit` when all of them are on the disk: from then on they count,
-//! and whoever comes next, this process or another, moves them to their places.
+//! A single file is written beside its destination under a temporary name, synced to the disk, and renamed. Several files of one
+//! folder are written to a temporary folder inside it, which is renamed to `.levain-commit` when all of them are on the disk:
+//! from then on they are committed, and the next process to come, this one or another, moves them to their destinations.
 
 use super::part::{Part, sweep};
 use super::sums::{self, SUMS, Sum};
@@ -16,20 +16,20 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// Files that are whole, and not yet at their places.
+/// Committed files that are not yet at their destinations.
 const COMMIT: &str = ".levain-commit";
-/// In it: names of files that go when these come.
+/// In it: names of files to remove when these arrive.
 const REMOVED: &str = ".levain-removed";
-/// How many others' files are moved before ours.
+/// Maximum number of other processes' commits moved before ours.
 const TRIES: usize = 100;
 const BUFFER: usize = 1 << 20;
-/// How long the other ranks wait until files are at their places.
+/// Maximum time that the other ranks wait until files are at their destinations.
 const MOVED_WITHIN: Duration = Duration::from_secs(60);
 
-/// Writes a file beside `path` and renames it when it is whole, so that a fault or a kill at any instant
-/// leaves what was there. Folders on the way are made. A link is followed; a device or a pipe is written to.
+/// Writes a file beside `path` and renames it when it is complete, so that a fault or a kill at any instant leaves the previous
+/// file. Missing parent folders are created. A link is followed; a device or a pipe is written to directly.
 ///
-/// Of several ranks the first writes it, and the others wait.
+/// Of several ranks, rank 0 writes it and the others wait.
 pub fn write(who: &str, path: &Path, fill: impl FnOnce(&mut (dyn Write + Send)) -> Result<()>) -> Result<()> {
     ranks::first(&format!("{who} {}", path.display()), || write_here(who, path, fill))
 }
@@ -58,19 +58,19 @@ fn write_here(who: &str, path: &Path, fill: impl FnOnce(&mut (dyn Write + Send))
     let part = Part::file(folder).map_err(fault)?;
     filled(part.open().map_err(fault)?, &fault, fill)?;
     if let Ok(facts) = place.metadata() {
-        // what was the owner's alone stays so
+        // a file readable by its owner alone stays so
         fs::set_permissions(part.path(), facts.permissions()).map_err(fault)?;
     }
     part.rename(&place).map_err(|(_, error)| fault(error))?;
     calls::sync_folder(folder).map_err(fault)
 }
 
-/// [`write`] of what is all there.
+/// [`write`] of bytes in memory.
 pub fn write_all(who: &str, path: &Path, bytes: &[u8]) -> Result<()> {
     write(who, path, |out| out.write_all(bytes).map_err(|error| Error::io(who, path, &error)))
 }
 
-/// An error where a file could not be written later; nothing changes.
+/// An error where a later write to the file would fail; changes nothing.
 pub fn probe(who: &str, path: &Path) -> Result<()> {
     ranks::first(&format!("{who} {}", path.display()), || probe_here(who, path))
 }
@@ -85,15 +85,15 @@ fn probe_here(who: &str, path: &Path) -> Result<()> {
     }
 }
 
-/// A folder inside of `folder` that is removed when the result is dropped: on the same disk, and with the same
-/// rights to write. What a process that is killed leaves of it goes when the next one writes there.
+/// A folder inside `folder`, removed when the result is dropped: on the same disk, with the same write permissions. Leftovers of
+/// a killed process are removed by the next process that writes there.
 pub fn temporary_folder(who: &str, folder: &Path) -> Result<Part> {
     writable(who, folder)?;
     sweep(folder);
     Part::folder(folder).map_err(|error| Error::io(who, folder, &error))
 }
 
-/// A new file with these bytes in place of what is at `path`, open to write more behind them.
+/// Replaces the file at `path` with a new file of these bytes, open for appending.
 pub fn begin(who: &str, path: &Path, first: &[u8]) -> Result<Counted<File>> {
     let fault = |error: io::Error| Error::io(who, path, &error);
     writable(who, path)?;
@@ -125,7 +125,7 @@ fn filled(
     Ok(Sum { bytes: out.bytes, crc32: out.hasher.finalize() })
 }
 
-/// Takes the checksum of what goes through.
+/// Computes the checksum of the bytes written through it.
 struct Summed<W> {
     to: W,
     hasher: crc32fast::Hasher,
@@ -145,20 +145,20 @@ impl<W: Write> Write for Summed<W> {
     }
 }
 
-/// Files of one folder that come to their places together.
+/// Files of one folder that are committed together.
 pub struct Stage<'a> {
     who: &'a str,
     folder: &'a Path,
-    /// Where they are filled; none: in the folder itself, which is new.
+    /// Where they are written; `None`: in the folder itself, which is new.
     part: Option<Part>,
-    /// The folder becomes what was filled, and has no checksums: people will change its files.
+    /// The result replaces the folder, and has no checksums: people will edit its files.
     is_start: bool,
     sums: RefCell<BTreeMap<String, Sum>>,
     removed: Vec<String>,
 }
 
 impl<'a> Stage<'a> {
-    /// An empty one. The folder is made; nothing that is in it changes before the end.
+    /// An empty stage. Creates the folder; its contents do not change before the commit.
     pub fn begin(who: &'a str, folder: &'a Path) -> Result<Stage<'a>> {
         if folder.is_file() {
             bail!(who, "{} is a file, not a folder", folder.display());
@@ -170,15 +170,15 @@ impl<'a> Stage<'a> {
         Ok(Stage { who, folder, part: Some(part), is_start: false, sums: RefCell::default(), removed: Vec::new() })
     }
 
-    /// A new folder, which nobody looks at before it is whole.
+    /// A new folder, which nobody reads before it is complete.
     pub fn begin_new(who: &'a str, folder: &'a Path) -> Result<Stage<'a>> {
         make(who, folder_of(folder), folder)?;
-        // its name is brought to the disk when it has its last one
+        // its name is synced to the disk when it has its final one
         calls::make_folder(folder).map_err(|error| Error::io(who, folder, &error))?;
         Ok(Stage { who, folder, part: None, is_start: false, sums: RefCell::default(), removed: Vec::new() })
     }
 
-    /// A new folder for people to work in, without checksums: it is there when it is whole.
+    /// A new folder for people to edit, without checksums: it appears when it is complete.
     pub fn begin_start(who: &'a str, folder: &'a Path) -> Result<Stage<'a>> {
         make(who, folder_of(folder), folder)?;
         sweep(folder_of(folder));
@@ -186,7 +186,7 @@ impl<'a> Stage<'a> {
         Ok(Stage { who, folder, part: Some(part), is_start: true, sums: RefCell::default(), removed: Vec::new() })
     }
 
-    /// Writes one of the files. The name may lead into a folder of the folder.
+    /// Writes one of the files. The name may include a subfolder.
     pub fn write(&self, name: &str, fill: impl FnOnce(&mut (dyn Write + Send)) -> Result<()>) -> Result<()> {
         let fault = |error: io::Error| Error::io(self.who, self.folder.join(name), &error);
         let path = self.part.as_ref().map_or(self.folder, Part::path).join(name);
@@ -200,29 +200,29 @@ impl<'a> Stage<'a> {
         Ok(())
     }
 
-    /// [`Stage::write`] of what is all there.
+    /// [`Stage::write`] of bytes in memory.
     pub fn write_all(&self, name: &str, bytes: &[u8]) -> Result<()> {
         let fault = |error: io::Error| Error::io(self.who, self.folder.join(name), &error);
         self.write(name, |out| out.write_all(bytes).map_err(fault))
     }
 
-    /// Makes a folder of the folder, which may stay empty.
+    /// Creates a subfolder, which may stay empty.
     pub fn make_folder(&self, name: &str) -> Result<()> {
         let path = self.part.as_ref().map_or(self.folder, Part::path).join(name);
         make(self.who, &path, &self.folder.join(name))
     }
 
-    /// Where an error of a file is.
+    /// The path that an error of a file names.
     pub fn place(&self, name: &str) -> PathBuf {
         self.folder.join(name)
     }
 
-    /// Lets a file of the folder go when these come.
+    /// Marks a file of the folder for removal on commit.
     pub fn remove(&mut self, name: &str) {
         self.removed.push(name.to_string());
     }
 
-    /// Brings the files to their places: all of them, even where a kill comes in the middle.
+    /// Commits the files: moves all of them to their destinations, even if a kill interrupts it.
     pub fn commit(mut self) -> Result<()> {
         let (who, folder) = (self.who, self.folder);
         let fault = |error: io::Error| Error::io(who, folder, &error);
@@ -272,16 +272,16 @@ impl<'a> Stage<'a> {
     }
 }
 
-/// Moves files that were saved into a folder to their places, where a kill came in between.
+/// Moves committed files of a folder to their destinations after a kill interrupted it.
 pub fn settle(who: &str, folder: &Path) -> Result<()> {
     let from = folder.join(COMMIT);
-    // a link may lead anywhere
+    // a link may point anywhere
     let is_pending = || from.symlink_metadata().is_ok_and(|facts| facts.is_dir());
     if !is_pending() {
         return Ok(());
     }
     if !ranks::is_first() {
-        // rank 0 comes here too, and moves them
+        // rank 0 also gets here, and moves them
         let begun = Instant::now();
         while is_pending() && begun.elapsed() < MOVED_WITHIN {
             thread::sleep(Duration::from_millis(20));
@@ -291,12 +291,12 @@ pub fn settle(who: &str, folder: &Path) -> Result<()> {
     writable(who, &from)?;
     let settled = move_all(&from, folder).and_then(|()| {
         let names = fs::read_to_string(from.join(REMOVED)).unwrap_or_default();
-        // names of files of this folder alone: it may have come from anywhere
+        // names of files of this folder alone: it may come from anywhere
         for name in names.lines().filter(|name| Path::new(name).file_name().is_some_and(|own| own == *name)) {
             if_there(calls::remove(&folder.join(name)))?;
         }
         if_there(calls::remove(&from.join(REMOVED)))?;
-        // that all of this is on the disk nobody has to wait for: it would be done again
+        // no need to wait for the disk: all of this would be repeated
         if_there(calls::remove_empty(&from))
     });
     settled.map_err(|error| {
@@ -328,7 +328,7 @@ fn move_all(from: &Path, to: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// What another process did already is done.
+/// Ignores a step that another process has already done.
 fn if_there(done: io::Result<()>) -> io::Result<()> {
     match done {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),

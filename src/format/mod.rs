@@ -1,12 +1,12 @@
-//! File formats of numbers, each with its reading and writing halves side by side.
+//! File formats of numbers, with the reader and the writer of each side by side.
 //!
-//! - [`safetensors`]: many tensors by name, one of which can be read without the rest.
+//! - [`safetensors`]: named tensors, each readable without the rest.
 //! - [`npy`]: one array, as numpy saves it.
-//! - [`pytorch`]: what `torch.save` writes, read without running any of it.
+//! - [`pytorch`]: files of `torch.save`, read without running code in them.
 //! - [`gguf`]: the files of llama.cpp: metadata and tensors, quantized or not.
 //!
-//! What a file says about itself is checked against its length before anything is read: errors name the file, the
-//! tensor and the field. Files are written beside and renamed.
+//! The header of a file is checked against the file's length before anything is read: errors name the file, the tensor and the
+//! field. Files are written beside their destination and renamed.
 
 pub mod gguf;
 pub mod npy;

@@ -1,4 +1,4 @@
-//! npy, numpy's file of one array: one line that describes it, then its numbers.
+//! npy, numpy's file format of one array: a header line, then the numbers.
 //! <https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html>
 
 use super::numbers::{decode, encode};
@@ -9,14 +9,14 @@ use std::path::Path;
 
 const MAGIC: &[u8] = b"\x93NUMPY";
 
-/// Reads an array, in either order and of either endianness.
+/// Reads an array, in either memory order and of either endianness.
 pub fn open(path: impl AsRef<Path>) -> Result<Array> {
     let path = path.as_ref();
     let map = files::map("tensor", path)?;
     parse(&map).map_err(|error| error.at(path.display()))
 }
 
-/// Reads an array from the bytes of a whole file.
+/// Reads an array from the bytes of a complete file.
 pub fn parse(bytes: &[u8]) -> Result<Array> {
     let broken = |why: String| Error::new("tensor", format!("not an npy file, or its header is broken ({why})"));
     let (text, numbers) = split(bytes).map_err(broken)?;
@@ -39,7 +39,7 @@ pub fn parse(bytes: &[u8]) -> Result<Array> {
     Ok(decode(numbers, dtype, &reversed)?.permute(axes)?.contiguous()?)
 }
 
-/// The line of the header, and the numbers after it.
+/// The header line, and the numbers after it.
 fn split(bytes: &[u8]) -> Result<(&str, &[u8]), String> {
     let rest = bytes.strip_prefix(MAGIC).ok_or("it does not begin with \\x93NUMPY")?;
     let (version, rest) = rest.split_first_chunk::<2>().ok_or("it ends in its version")?;
@@ -55,12 +55,12 @@ fn split(bytes: &[u8]) -> Result<(&str, &[u8]), String> {
         other => return Err(format!("version {other} is not one of 1, 2, 3")),
     };
     let (text, numbers) = rest.split_at_checked(length).ok_or(cut)?;
-    // Latin-1 before version 3, where only names of fields could be other than ASCII
+    // Latin-1 before version 3, where only field names could be non-ASCII
     Ok((std::str::from_utf8(text).map_err(|_| "it is not text")?, numbers))
 }
 
 struct Header {
-    /// As numpy writes it, without quotes: `<f4`.
+    /// In numpy's notation, without quotes: `<f4`.
     descr: String,
     fortran_order: bool,
     shape: Vec<usize>,
@@ -117,7 +117,7 @@ impl<'a> Literal<'a> {
         Ok(text)
     }
 
-    /// A text; of a list of fields, which is no number, the literal itself.
+    /// A string; for a list of fields, which is not a number type, the literal itself.
     fn descr(&mut self) -> Result<String, String> {
         if !self.0.starts_with('[') {
             return Ok(self.quoted()?.to_string());

@@ -5,7 +5,7 @@ use candle_core::{DType, Device, Tensor as Array};
 use half::{bf16, f16};
 use safetensors::Dtype;
 
-/// Little-endian bytes as an array: floats as they are; i8 i16 i32 u64 as i64, u16 as u32, bool as u8.
+/// Decodes little-endian bytes to an array: floats unchanged; i8 i16 i32 u64 as i64, u16 as u32, bool as u8.
 pub fn decode(bytes: &[u8], dtype: Dtype, dims: &[usize]) -> Result<Array> {
     let here = &Device::Cpu;
     let array = match dtype {
@@ -26,7 +26,7 @@ pub fn decode(bytes: &[u8], dtype: Dtype, dims: &[usize]) -> Result<Array> {
     Ok(array?)
 }
 
-/// [`decode`] to f32 in one pass, for the halves that weights are stored in.
+/// [`decode`] to f32 in one pass, for weights in half precision.
 pub fn decode_f32(bytes: &[u8], dtype: Dtype, dims: &[usize]) -> Result<Array> {
     let numbers = match dtype {
         Dtype::BF16 => numbers(bytes, |b| bf16::from_le_bytes(b).to_f32()),

@@ -1,5 +1,4 @@
-//! safetensors, the file format of weights: a JSON header, then the numbers, so that one tensor can be read
-//! without the rest.
+//! safetensors, the file format of weights: a JSON header, then the numbers, so that one tensor can be read without the rest.
 
 use super::numbers::{decode, decode_f32, encode};
 use crate::{Error, Result, bail, cancel, files};
@@ -12,11 +11,11 @@ use std::path::{Path, PathBuf};
 
 const WHO: &str = "tensors";
 
-/// An open file: its header is read and checked, its numbers are read when asked for.
+/// An open file: its header is read and checked, its numbers are read on request.
 pub struct Safetensors {
     path: PathBuf,
     map: memmap2::Mmap,
-    /// Where the numbers begin.
+    /// Offset of the numbers.
     start: usize,
     header: Metadata,
 }
@@ -46,7 +45,7 @@ impl Safetensors {
         Ok(&self.info(name)?.shape)
     }
 
-    /// The dtype that [`Safetensors::read`] gives: i32 is read as i64, bool as u8.
+    /// The dtype returned by [`Safetensors::read`]: i32 is read as i64, bool as u8.
     pub fn dtype(&self, name: &str) -> Result<DType> {
         Ok(match self.info(name)?.dtype {
             Dtype::F64 => DType::F64,
@@ -60,7 +59,7 @@ impl Safetensors {
         })
     }
 
-    /// The tensor `name` as it is stored.
+    /// The tensor `name` as stored.
     pub fn read(&self, name: &str) -> Result<Array> {
         let info = self.info(name)?;
         decode(self.bytes(info), info.dtype, &info.shape).map_err(|error| self.locate(error, name))
@@ -72,7 +71,7 @@ impl Safetensors {
         decode_f32(self.bytes(info), info.dtype, &info.shape).map_err(|error| self.locate(error, name))
     }
 
-    /// Whether a tensor has the shape and the numbers of one of another file.
+    /// Whether a tensor equals one of another file in shape and numbers.
     pub fn same(&self, name: &str, other: &Safetensors, other_name: &str) -> Result<bool> {
         let (one, two) = (self.info(name)?, other.info(other_name)?);
         if one.shape != two.shape || one.dtype == two.dtype {
@@ -83,7 +82,7 @@ impl Safetensors {
         Ok(numbers(self, name)? == numbers(other, other_name)?)
     }
 
-    /// The free text that the header holds under `key`.
+    /// The header's metadata text under `key`.
     pub fn metadata(&self, key: &str) -> Option<&str> {
         self.header.metadata().as_ref()?.get(key).map(String::as_str)
     }
@@ -108,7 +107,7 @@ impl Safetensors {
     }
 }
 
-/// What is wrong with a file that was refused, told by tensor and field.
+/// The fault of a rejected file, by tensor and field.
 fn complaint(bytes: &[u8], error: SafeTensorError) -> String {
     let size = bytes.len();
     let Some(length) = bytes.first_chunk().map(|length| u64::from_le_bytes(*length)) else {
@@ -133,7 +132,7 @@ fn complaint(bytes: &[u8], error: SafeTensorError) -> String {
     }
 }
 
-/// Where the tensors of a header end, or the first that does not fit.
+/// End of the tensors of a header, or the first that does not fit.
 fn check(header: &Value) -> std::result::Result<usize, String> {
     let mut infos = Vec::new();
     for (name, value) in header.as_object().ok_or("the header is not a map")? {
@@ -165,7 +164,7 @@ fn check(header: &Value) -> std::result::Result<usize, String> {
 
 /// Writes named tensors, with `format: pt` beside the given facts in the header, as transformers expects.
 ///
-/// The widest numbers come first, so that all are aligned; then by name. The same tensors give the same bytes.
+/// The widest dtypes come first, so that all are aligned; then by name. The same tensors produce the same bytes.
 pub fn save<'a>(
     path: impl AsRef<Path>,
     tensors: impl IntoIterator<Item = (&'a str, &'a Array)>,
@@ -189,7 +188,7 @@ pub fn save_in<'a>(
 
 type Stored<'a> = (Dtype, &'a str, &'a Array);
 
-/// In the order of the file.
+/// In file order.
 fn ordered<'a>(tensors: impl IntoIterator<Item = (&'a str, &'a Array)>) -> Result<Vec<Stored<'a>>> {
     let mut tensors = tensors
         .into_iter()
@@ -225,7 +224,7 @@ fn header(tensors: &[(Dtype, &str, &Array)], facts: &[(&str, &str)]) -> String {
         header.insert(name.to_string(), info);
     }
     let mut text = Value::Object(header).to_string();
-    // not by a width in `format!`, which ends at 65,535
+    // not by a width in `format!`, which is limited to 65,535
     let spaces = text.len().next_multiple_of(8) - text.len();
     text.extend(std::iter::repeat_n(' ', spaces));
     text

@@ -1,4 +1,4 @@
-//! A file of weights, whichever of the formats it has.
+//! A file of weights in any of the formats.
 
 use super::{Pytorch, Safetensors};
 use crate::Result;
@@ -11,7 +11,7 @@ pub enum Shard {
 }
 
 impl Shard {
-    /// Opens a file by its ending: `.bin`, `.pt` and `.pth` are PyTorch's.
+    /// Opens a file by its extension: `.bin`, `.pt` and `.pth` are PyTorch's.
     pub fn open(path: &Path) -> Result<Shard> {
         let ending = path.extension().map(|ending| ending.to_string_lossy().to_lowercase()).unwrap_or_default();
         match ending.as_str() {
@@ -42,7 +42,7 @@ impl Shard {
         }
     }
 
-    /// The dtype that [`Shard::read`] gives.
+    /// The dtype returned by [`Shard::read`].
     pub fn dtype(&self, name: &str) -> Result<DType> {
         match self {
             Shard::Safetensors(file) => file.dtype(name),
@@ -65,7 +65,7 @@ impl Shard {
         }
     }
 
-    /// Whether a tensor has the shape and the numbers of one of another file.
+    /// Whether a tensor equals one of another file in shape and numbers.
     pub fn same(&self, name: &str, other: &Shard, other_name: &str) -> Result<bool> {
         match (self, other) {
             (Shard::Safetensors(one), Shard::Safetensors(two)) => one.same(name, two, other_name),

@@ -1,4 +1,4 @@
-//! The cache on disk, in the layout of Hugging Face's Python library: blobs by their hash, and a folder of links a commit.
+//! The cache on disk, in the layout of Hugging Face's Python library: blobs by their hash, and a folder of links per commit.
 
 use super::name::Name;
 use crate::{Error, Result, files};
@@ -14,11 +14,11 @@ pub struct Repo {
 /// A repository in the cache.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Held {
-    /// As a script names it.
+    /// Its name in scripts.
     pub name: String,
     pub folder: PathBuf,
     pub bytes: u64,
-    /// Its revisions, and the commits that they are.
+    /// Its revisions, with their commits.
     pub refs: Vec<(String, String)>,
 }
 
@@ -35,13 +35,13 @@ impl Repo {
         self.folder.join("snapshots").join(sha)
     }
 
-    /// Where what a name means is, at this commit.
+    /// The path of a name's file or folder at this commit.
     pub fn place(&self, sha: &str, name: &Name) -> PathBuf {
         let snapshot = self.snapshot(sha);
         name.path.as_ref().map_or_else(|| snapshot.clone(), |path| snapshot.join(path))
     }
 
-    /// The commit that a revision was when it was last looked up; a commit is itself.
+    /// The commit of a revision at its last lookup; a commit is returned unchanged.
     pub fn commit(&self, who: &str, revision: &str) -> Result<Option<String>> {
         if self.snapshot(revision).is_dir() {
             return Ok(Some(revision.to_string()));
@@ -54,7 +54,7 @@ impl Repo {
         }
     }
 
-    /// Notes the commit that a revision is.
+    /// Stores the commit of a revision.
     pub fn set_ref(&self, who: &str, revision: &str, sha: &str) -> Result<()> {
         if revision == sha || self.commit(who, revision)?.as_deref() == Some(sha) {
             return Ok(());
@@ -66,12 +66,12 @@ impl Repo {
         written.map_err(|error| Error::io(who, &place, &error))
     }
 
-    /// Whether a file of a commit is there, all of it.
+    /// Whether a file of a commit is complete in the cache.
     pub fn has(&self, sha: &str, path: &str, size: u64) -> bool {
         fs::metadata(self.snapshot(sha).join(path)).is_ok_and(|facts| facts.is_file() && facts.len() == size)
     }
 
-    /// Puts a blob at its place in a commit: a link, or where the system has none a copy.
+    /// Places a blob in a commit's folder: as a link, or as a copy if the system has no links.
     pub fn link(&self, who: &str, sha: &str, path: &str, etag: &str) -> Result<()> {
         let (place, blob) = (self.snapshot(sha).join(path), self.blob(etag));
         make_parent(who, &place)?;
@@ -88,18 +88,18 @@ impl Repo {
         fs::copy(&blob, &place).map(drop).map_err(told)
     }
 
-    /// The part of a blob that is here, for one process at a time.
+    /// Opens the partial download of a blob, for one process at a time.
     pub fn incomplete(&self, who: &str, etag: &str) -> Result<(PathBuf, File)> {
         let place = self.folder.join("blobs").join(format!("{etag}.incomplete"));
         make_parent(who, &place)?;
         let file = OpenOptions::new().read(true).append(true).create(true).open(&place);
         let file = file.map_err(|error| Error::io(who, &place, &error))?;
-        // where the system has no locks, whoever is second ends with an error of its hash
+        // without locks, the second process ends with a hash error
         let _ = file.lock();
         Ok((place, file))
     }
 
-    /// The part is the whole.
+    /// Turns a finished download into a blob.
     pub fn complete(&self, who: &str, part: &Path, file: &File, etag: &str) -> Result<()> {
         let blob = self.blob(etag);
         let done = file.sync_all().and_then(|()| fs::rename(part, &blob));
@@ -122,7 +122,7 @@ fn make_parent(who: &str, place: &Path) -> Result<()> {
     fs::create_dir_all(folder).map_err(|error| Error::io(who, folder, &error))
 }
 
-/// What is in a cache, in the order of names.
+/// The repositories in a cache, sorted by name.
 pub fn held(who: &str, cache: &Path) -> Result<Vec<Held>> {
     if !cache.is_dir() {
         return Ok(Vec::new());
@@ -145,7 +145,7 @@ pub fn held(who: &str, cache: &Path) -> Result<Vec<Held>> {
     Ok(all)
 }
 
-/// Takes a repository out of a cache; false where it is not in it.
+/// Removes a repository from a cache; false if it is not in it.
 pub fn remove(who: &str, cache: &Path, name: &Name) -> Result<bool> {
     let folder = Repo::new(cache, name).folder;
     match fs::remove_dir_all(&folder) {

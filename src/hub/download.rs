@@ -1,4 +1,4 @@
-//! One file from a hub: what is here already is not fetched again, and what arrives is held against its size and hash.
+//! Downloads one file from a hub: skips existing data, and checks the result's size and hash.
 
 use super::cache::Repo;
 use super::name::Name;
@@ -10,12 +10,12 @@ use std::fs::File;
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::thread;
 
-/// How often a request is made again that brought nothing.
+/// Maximum number of retries without progress.
 const TRIES: usize = 4;
-/// A step of the progress.
+/// Bytes per progress step.
 const STEP: u64 = 1 << 20;
 
-/// Gets a file of a commit into the cache.
+/// Downloads a file of a commit into the cache.
 pub fn file(who: &str, remote: &Remote, repo: &Repo, name: &Name, sha: &str, file: &RemoteFile) -> Result<()> {
     if repo.has(sha, &file.path, file.size) {
         return Ok(());
@@ -27,7 +27,7 @@ pub fn file(who: &str, remote: &Remote, repo: &Repo, name: &Name, sha: &str, fil
     let mut download = Download { who, remote, name, sha, file, part };
     download.run()?;
     if let Err(error) = download.verify() {
-        // nothing can be added to it that would make it right
+        // a wrong partial download can't be completed
         let _ = std::fs::remove_file(&place);
         return Err(error);
     }
@@ -44,9 +44,9 @@ struct Download<'a> {
     part: File,
 }
 
-/// Why a transfer ended before its end.
+/// The reason why a transfer broke off.
 enum Break {
-    /// It may go on where it broke off.
+    /// It may resume where it broke off.
     Again(Error),
     Final(Error),
 }
@@ -60,8 +60,8 @@ impl Download<'_> {
         self.part.metadata().map(|facts| facts.len()).map_err(|error| self.error(error))
     }
 
-    /// Fetches until all is here. A transfer that brought something begins again where it broke off; one that brings nothing, time
-    /// and again, is an error.
+    /// Downloads the whole file. A transfer that made progress resumes where it broke off; repeated transfers without progress
+    /// are an error.
     fn run(&mut self) -> Result<()> {
         let label = format!("get {}", self.file.name());
         let start = self.here()?;
@@ -89,7 +89,7 @@ impl Download<'_> {
         Ok(())
     }
 
-    /// One request, from `from` on.
+    /// One request, starting at byte `from`.
     fn transfer(&mut self, from: u64, progress: &Progress) -> std::result::Result<(), Break> {
         let mut headers = self.remote.headers();
         if from > 0 {
@@ -99,7 +99,7 @@ impl Download<'_> {
         let answer = self.remote.client.get(self.who, &url, &headers).map_err(Break::Again)?;
         match answer.status {
             206 => self.check_range(from, answer.header("content-range"))?,
-            // the whole file, whatever was asked for
+            // the whole file, regardless of the requested range
             200 => self.part.set_len(0).map_err(|error| Break::Final(self.error(error)))?,
             429 | 500..=599 => return Err(Break::Again(self.remote.refusal(self.name, Some(self.file), &answer))),
             _ => return Err(Break::Final(self.remote.refusal(self.name, Some(self.file), &answer))),
@@ -130,7 +130,7 @@ impl Download<'_> {
             let after = here + count as u64;
             if after > self.file.size {
                 let size = text::bytes(self.file.size);
-                // what is here is no beginning of anything
+                // the existing part does not fit the file
                 let _ = self.part.set_len(0);
                 return Err(Break::Final(self.error(format!("the hub sent more than the {size} that it announced"))));
             }
@@ -147,7 +147,7 @@ impl Download<'_> {
         Ok(())
     }
 
-    /// Holds what came against the hash that the hub announced.
+    /// Checks the file against the hash that the hub announced.
     fn verify(&mut self) -> Result<()> {
         let Some(wanted) = self.file.sha256.clone() else { return Ok(()) };
         let told = |download: &Self, error: std::io::Error| download.error(error);

@@ -1,4 +1,4 @@
-//! Models and datasets by name, from a hub with Hugging Face's protocol, into the cache that its Python library uses.
+//! Models and datasets by name, from a hub with Hugging Face's protocol, into the cache of its Python library.
 
 mod cache;
 mod download;
@@ -16,20 +16,20 @@ use remote::{Remote, RemoteFile};
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
-/// What is wanted of a repository.
+/// The requested part of a repository.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Want {
     /// Weights, config and tokenizer.
     Model,
     /// The tokenizer alone.
     Tokenizer,
-    /// Files of rows.
+    /// Data files.
     Data,
     /// Everything.
     All,
 }
 
-/// The path that a script gave, or where a `hf:` name lies once it is here.
+/// The path that a script gave; a `hf:` name is downloaded and resolved to its local path.
 pub fn local<'a>(who: &str, given: &'a str, want: Want) -> Result<Cow<'a, Path>> {
     match Name::parse(who, given)? {
         Some(name) => Ok(Cow::Owned(fetch(who, &name, want, &Settings::from_environment(who)?)?)),
@@ -45,7 +45,7 @@ pub fn local_text<'a>(who: &str, given: &'a str, want: Want) -> Result<Cow<'a, s
     })
 }
 
-/// Gets what of `name` is wanted and not here, and returns its folder or file.
+/// Downloads the missing requested files of `name`, and returns its folder or file.
 pub fn fetch(who: &str, name: &Name, want: Want, settings: &Settings) -> Result<PathBuf> {
     http::permitted(who)?;
     let repo = cache::Repo::new(&settings.cache, name);
@@ -58,7 +58,7 @@ pub fn fetch(who: &str, name: &Name, want: Want, settings: &Settings) -> Result<
     let remote = Remote::new(who, settings);
     let sha = match remote.commit(name) {
         Ok(sha) => sha,
-        // the hub can't be reached: what is here serves
+        // the hub can't be reached: use the cached files
         Err(remote::Fault::Away(error)) => match known(who, name, &repo)? {
             Some(path) => {
                 crate::progress::warn(who, format!("{name} is taken from the cache: {}", error.what()));
@@ -90,7 +90,7 @@ pub fn fetch(who: &str, name: &Name, want: Want, settings: &Settings) -> Result<
     Ok(repo.place(&sha, name))
 }
 
-/// Where a name lies in the cache, by the commit that its revision was when it was last looked up.
+/// The cached path of a name, by the commit of its revision at the last lookup.
 fn known(who: &str, name: &Name, repo: &cache::Repo) -> Result<Option<PathBuf>> {
     let Some(sha) = repo.commit(who, &name.revision)? else { return Ok(None) };
     let place = repo.place(&sha, name);
@@ -116,14 +116,14 @@ fn is_wanted(file: &RemoteFile, all: &[RemoteFile], name: &Name, want: Want) -> 
         }
         Want::Tokenizer => folder.is_empty() && is_of_tokenizer(file),
         Want::Model => {
-            // parts of sentence-transformers are folders with a number, the rest are other programs' formats
+            // parts of sentence-transformers are numbered folders, the rest are other programs' formats
             let own = folder.is_empty() || folder.starts_with(|c: char| c.is_ascii_digit());
             own && (is_of_tokenizer(file) || file.ends_with(".json") || is_weights(file, all))
         }
     }
 }
 
-/// Whether a pattern means a path: `*` is within a name, `**` any folders.
+/// Whether a pattern matches a path: `*` within a name, `**` any folders.
 fn matches(pattern: &str, path: &str) -> bool {
     let (first, rest) = pattern.split_once('/').map_or((pattern, None), |(first, rest)| (first, Some(rest)));
     let (name, inside) = path.split_once('/').map_or((path, None), |(name, inside)| (name, Some(inside)));
@@ -164,7 +164,7 @@ fn no_weights(who: &str, name: &Name, files: &[RemoteFile]) -> Error {
     }
 }
 
-/// Safetensors, or where there are none PyTorch's files. Mistral's own format of the same numbers is left out.
+/// Safetensors, or otherwise PyTorch's files. Mistral's own format of the same weights is skipped.
 fn is_weights(file: &str, all: &[RemoteFile]) -> bool {
     let safe = |file: &str| file.ends_with(".safetensors") && !file.contains('/') && !file.starts_with("consolidated");
     match all.iter().any(|file| safe(&file.path)) {
@@ -173,7 +173,7 @@ fn is_weights(file: &str, all: &[RemoteFile]) -> bool {
     }
 }
 
-/// An error for a name that is no hub's.
+/// Parses a hub name, with or without `hf:`; a path is an error.
 pub fn named(who: &str, given: &str) -> Result<Name> {
     let whole = if given.starts_with("hf:") { given.to_string() } else { format!("hf:{given}") };
     match Name::parse(who, &whole)? {

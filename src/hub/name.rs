@@ -11,7 +11,7 @@ pub enum Kind {
     Dataset,
 }
 
-/// A repository at a revision, and maybe a file, folder or pattern in it.
+/// A repository at a revision, optionally with a file, folder or pattern.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Name {
     pub kind: Kind,
@@ -22,7 +22,7 @@ pub struct Name {
 }
 
 impl Name {
-    /// The name, or none where a path is given.
+    /// Parses a name; `None` for a path.
     pub fn parse(who: &str, given: &str) -> Result<Option<Name>> {
         let Some(rest) = given.strip_prefix(PREFIX) else { return Ok(None) };
         let wrong = |what: &str| {
@@ -35,7 +35,7 @@ impl Name {
         };
         let mut parts = rest.splitn(3, '/');
         let (org, name, path) = (parts.next().unwrap_or_default(), parts.next(), parts.next());
-        // the revision stands behind the name, and has no slash
+        // the revision follows the name, and contains no slash
         let (repo, revision) = match name {
             Some(name) => {
                 let (name, revision) = name.split_once('@').unwrap_or((name, "main"));
@@ -65,7 +65,7 @@ impl Name {
         format!("{kind}--{}", self.repo.replace('/', "--"))
     }
 
-    /// What stands before the repository in addresses: of the program's interface, and of files.
+    /// URL prefixes of the repository: for the API, and for files.
     pub fn prefixes(&self) -> [&'static str; 2] {
         match self.kind {
             Kind::Model => ["models", ""],
@@ -74,7 +74,7 @@ impl Name {
     }
 }
 
-/// Letters, digits and `-_.`, and nothing that leads up.
+/// Letters, digits and `-_.`, and not a parent folder.
 fn is_word(word: &str) -> bool {
     let fine = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
     !word.is_empty() && word.len() <= 128 && word.chars().all(fine) && !word.starts_with('.') && !word.contains("..")

@@ -1,4 +1,4 @@
-//! What a hub says of a repository.
+//! A hub's API for repositories.
 
 use super::name::Name;
 use super::settings::Settings;
@@ -8,9 +8,9 @@ use serde_json::Value;
 use std::path::Path;
 use std::time::Duration;
 
-/// The most that a list of files may be.
+/// Maximum size of a file list.
 const LISTED: usize = 64 << 20;
-/// Pages of such a list.
+/// Maximum number of pages of a file list.
 const PAGES: usize = 1000;
 
 pub struct Remote {
@@ -18,7 +18,7 @@ pub struct Remote {
     pub client: Client,
     endpoint: String,
     token: Option<String>,
-    /// Before a request that brought nothing is made again; then twice as long.
+    /// Pause before the first retry of a request without progress; doubles with each retry.
     pub pause: Duration,
 }
 
@@ -27,12 +27,12 @@ pub struct Remote {
 pub struct RemoteFile {
     pub path: String,
     pub size: u64,
-    /// The name of its blob in the cache: sha256 where it is large, git's hash otherwise.
+    /// The name of its blob in the cache: sha256 for large files, git's hash otherwise.
     pub etag: String,
     pub sha256: Option<String>,
 }
 
-/// Why a hub gave no answer: it could not be reached, or it said so.
+/// The reason for a failed request: the hub could not be reached, or it refused.
 pub enum Fault {
     Away(Error),
     Told(Error),
@@ -50,7 +50,7 @@ impl Remote {
         token.chain([("accept-encoding", "identity".to_string())]).collect()
     }
 
-    /// The commit that a revision is.
+    /// The commit of a revision.
     pub fn commit(&self, name: &Name) -> std::result::Result<String, Fault> {
         let url = format!("{}/api/{}/{}/revision/{}", self.endpoint, name.prefixes()[0], name.repo, name.revision);
         let answer = self.client.get(&self.who, &url, &self.headers()).map_err(Fault::Away)?;
@@ -78,7 +78,7 @@ impl Remote {
             if answer.status != 200 {
                 return Err(self.refusal(name, None, &answer));
             }
-            // the next page is of the same hub, or of nobody
+            // the next page must be on the same hub
             next = answer
                 .header("link")
                 .and_then(next_page)
@@ -101,7 +101,7 @@ impl Remote {
         format!("{}/{}{}/resolve/{sha}/{}", self.endpoint, name.prefixes()[1], name.repo, encoded(&file.path))
     }
 
-    /// An answer that is none, in words.
+    /// The error for an unsuccessful response.
     pub fn refusal(&self, name: &Name, file: Option<&RemoteFile>, answer: &Answer) -> Error {
         let code = answer.header("x-error-code").unwrap_or_default().to_string();
         let page = format!("{}/{}{}", self.endpoint, name.prefixes()[1], name.repo);
@@ -133,13 +133,13 @@ fn is_sha(text: &str) -> bool {
     text.len() == 40 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
-/// The address behind `<…>; rel="next"`.
+/// The URL of `<…>; rel="next"`.
 fn next_page(link: &str) -> Option<String> {
     let part = link.split(',').find(|part| part.contains("rel=\"next\""))?;
     Some(part.split_once('<')?.1.split_once('>')?.0.to_string())
 }
 
-/// A path in an address.
+/// A path encoded for a URL.
 fn encoded(path: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.~/".contains(&byte);
     path.bytes().map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()
@@ -151,7 +151,7 @@ impl RemoteFile {
         self.path.rsplit('/').next().unwrap_or(&self.path)
     }
 
-    /// None for folders, and for what has no place in a cache: a path that leads out, a hash that is none.
+    /// `None` for folders, and for invalid entries: a path that leads outside, a malformed hash.
     fn read(entry: &Value) -> Option<RemoteFile> {
         let path = entry["path"].as_str().filter(|_| entry["type"] == "file")?;
         let inside = |part: &str| !part.is_empty() && part != "." && part != ".." && !part.contains(['\\', ':']);

@@ -1,24 +1,24 @@
-//! What the environment says: the variables of Hugging Face's Python library.
+//! Settings from the environment: the variables of Hugging Face's Python library.
 
 use crate::{Result, bail};
 use std::env;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// Where the hub and the cache are, and how long to wait.
+/// Hub, cache and timeouts.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// `HF_ENDPOINT`: the hub, or a mirror of it.
+    /// `HF_ENDPOINT`: the hub or its mirror.
     pub endpoint: String,
     /// `HF_HUB_CACHE`, or `hub` in `HF_HOME`.
     pub cache: PathBuf,
     /// `HF_TOKEN`, or the file that a login left.
     pub token: Option<String>,
-    /// `HF_HUB_OFFLINE`: nothing is asked of the hub.
+    /// `HF_HUB_OFFLINE`: no requests to the hub.
     pub offline: bool,
-    /// `HF_HUB_DOWNLOAD_TIMEOUT`: how long the next bytes may take.
+    /// `HF_HUB_DOWNLOAD_TIMEOUT`: maximum wait for the next bytes.
     pub wait: Duration,
-    /// Before a request that brought nothing is made again; then twice as long.
+    /// Pause before the first retry of a request without progress; doubles with each retry.
     pub pause: Duration,
 }
 

@@ -1,7 +1,7 @@
-//! What a token and its neighbors look like: the features by which a tagger without a network tells entities.
+//! Features of a token and its neighbors, for an entity tagger without a neural network.
 
-/// The features of each token: itself and its neighbors up to `window` places away, pairs of neighbors, the shapes of the nearest, and of
-/// words also their beginnings and ends.
+/// The features of each token: itself and its neighbors up to `window` positions away, pairs of neighbors, the shapes of the
+/// nearest, and for words also prefixes and suffixes.
 pub fn features(tokens: &[String], window: usize) -> Vec<Vec<String>> {
     let shapes: Vec<String> = tokens.iter().map(|token| shape(token)).collect();
     (0..tokens.len()).map(|at| of_token(tokens, &shapes, at, window as isize)).collect()
@@ -41,7 +41,7 @@ fn of_token(tokens: &[String], shapes: &[String], at: usize, window: isize) -> V
     found
 }
 
-/// What kinds of characters a token has, one sign for each run of a kind.
+/// The shape of a token: one sign for each run of characters of a kind.
 fn shape(token: &str) -> String {
     let mut shape = String::new();
     for sign in token.chars() {

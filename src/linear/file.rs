@@ -1,4 +1,4 @@
-//! Linear models as safetensors files: numbers as tensors, names as bytes with where each ends, settings in the header.
+//! Linear models as safetensors files: numbers as tensors, names as bytes with end offsets, settings in the header.
 
 use super::logistic::LogisticRegression;
 use super::ngrams::{Analyzer, NgramRange};
@@ -31,7 +31,7 @@ macro_rules! numbers {
     }};
 }
 
-/// Names as two tensors.
+/// Names as two tensors: bytes and end offsets.
 fn packed(names: &[String]) -> Result<[Array; 2]> {
     let mut end = 0;
     let ends = names.iter().map(|name| {
@@ -72,7 +72,7 @@ impl<'a> Opened<'a> {
         Error::new(self.who, what.to_string()).at(self.file.path().display())
     }
 
-    /// Numbers in a row.
+    /// Numbers of a one-dimensional tensor.
     fn array(&self, name: &str) -> Result<Array> {
         Ok(self.file.read(name).map_err(|error| error.attributed_to(self.who))?.flatten_all()?)
     }

@@ -1,33 +1,33 @@
 //! L-BFGS (Liu and Nocedal 1989) with a line search for the strong Wolfe conditions (Nocedal and Wright 2006, algorithms 3.5 and
-//! 3.6): the minimum of a smooth function of many numbers.
+//! 3.6): minimizes a smooth function of many variables.
 
 use crate::kernel::parallel;
 use crate::{Result, bail, cancel};
 use std::collections::VecDeque;
 
-/// When to stop.
+/// Stopping criteria.
 #[derive(Clone, Copy, Debug)]
 pub struct Stopping {
     pub max_iter: usize,
-    /// The largest part of the gradient that counts as none.
+    /// The largest gradient component that counts as zero.
     pub tol: f64,
-    /// The share of the value that ten steps have to gain; 0 asks for none.
+    /// Minimum relative decrease of the value over ten steps; 0 disables the criterion.
     pub gain: f64,
 }
 
-/// Where the search ended.
+/// Result of the search.
 #[derive(Clone, Debug)]
 pub struct Minimum {
     pub x: Vec<f64>,
     pub value: f64,
     pub iterations: usize,
-    /// The gradient was within the tolerance, or no step made the value less.
+    /// The gradient was within the tolerance, or no step decreased the value.
     pub converged: bool,
 }
 
-/// Steps whose curvature is remembered.
+/// Number of steps whose curvature is stored.
 const MEMORY: usize = 10;
-/// Sufficient decrease, and the share of the slope that may be left.
+/// The constants of sufficient decrease and of curvature.
 const DECREASE: f64 = 1e-4;
 const CURVATURE: f64 = 0.9;
 
@@ -37,10 +37,10 @@ struct Step {
     inverse: f64,
 }
 
-/// A function of many numbers, which fills its gradient in.
+/// A function of many variables that also writes its gradient.
 pub type Function<'f> = dyn FnMut(&[f64], &mut [f64]) -> Result<f64> + 'f;
 
-/// Finds the minimum from `x` on. `value(x, gradient)` fills the gradient in, and gives the value.
+/// Minimizes from `x` on. `value(x, gradient)` writes the gradient and returns the value.
 pub fn minimize(who: &str, x: Vec<f64>, stopping: Stopping, value: &mut Function) -> Result<Minimum> {
     let mut gradient = vec![0.0; x.len()];
     let mut at = Minimum { value: value(&x, &mut gradient)?, x, iterations: 0, converged: false };
@@ -64,7 +64,7 @@ pub fn minimize(who: &str, x: Vec<f64>, stopping: Stopping, value: &mut Function
         let first = if steps.is_empty() { 1.0 / dot(&gradient, &gradient).sqrt().max(1.0) } else { 1.0 };
         let Some(found) = search(&at, &gradient, &direction, first, value)? else {
             if steps.is_empty() {
-                // not even the steepest way goes down: this is as exact as numbers are
+                // not even steepest descent decreases the value: the limit of precision
                 at.converged = true;
                 break;
             }
@@ -93,7 +93,7 @@ pub fn minimize(who: &str, x: Vec<f64>, stopping: Stopping, value: &mut Function
     Ok(at)
 }
 
-/// The gradient times the inverse of the curvature, as the last steps tell it, downwards.
+/// The search direction: the negative gradient times the inverse curvature estimated from the last steps.
 fn direction(gradient: &[f64], steps: &VecDeque<Step>) -> Vec<f64> {
     let mut way: Vec<f64> = gradient.iter().map(|part| -part).collect();
     let mut shares = Vec::with_capacity(steps.len());
@@ -122,7 +122,7 @@ struct Point {
     slope: f64,
 }
 
-/// A point that is low enough and flat enough, or `None` where numbers are too coarse to find one.
+/// A point that satisfies both conditions, or `None` where precision is too low to find one.
 fn search(
     from: &Minimum,
     gradient: &[f64],
@@ -141,7 +141,7 @@ fn search(
     };
     let enough = |point: &Point| point.value <= from.value + DECREASE * point.length * slope;
     let flat = |point: &Point| point.slope.abs() <= -CURVATURE * slope;
-    // ends of an interval that holds such a point: the lower value, and the other end
+    // ends of an interval that contains such a point: the lower value, and the other end
     let mut low = (0.0, from.value, slope);
     let mut high = None;
     let mut length = first;
@@ -181,11 +181,11 @@ fn search(
         }
         low = here;
     }
-    // what is lower is taken, though it is not flat
+    // a lower point is accepted, although it is not flat
     if low.0 > 0.0 && low.1 < from.value { at(low.0).map(Some) } else { Ok(None) }
 }
 
-/// The minimum of the cubic through two ends, held off both.
+/// The minimum of the cubic through two ends, kept away from both.
 fn between(low: (f64, f64, f64), high: (f64, f64, f64)) -> f64 {
     let ((a, value_a, slope_a), (b, value_b, slope_b)) = (low, high);
     let middle = 0.5 * (a + b);
@@ -197,7 +197,7 @@ fn between(low: (f64, f64, f64), high: (f64, f64, f64)) -> f64 {
     if best.is_finite() { best.clamp(least, most) } else { middle }
 }
 
-/// A sum in pieces of fixed length, so that it does not depend on threads.
+/// A sum over chunks of fixed length, so that it does not depend on threads.
 fn dot(a: &[f64], b: &[f64]) -> f64 {
     const PIECE: usize = 1 << 14;
     let mut sums: Vec<f64> = Vec::new();

@@ -1,36 +1,36 @@
-//! Logistic regression of two classes or more with L2 regularization, as scikit-learn's: the intercepts are free, and the least of the loss is
-//! found by L-BFGS.
+//! Logistic regression of two or more classes with L2 regularization, as in scikit-learn: the intercepts are not regularized, and
+//! L-BFGS minimizes the loss.
 
 use super::lbfgs::{Stopping, minimize};
 use super::sparse::Sparse;
 use crate::{Error, Result, bail, progress};
 use std::collections::BTreeMap;
 
-/// How much items of a class weigh.
+/// Class weights.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ClassWeight {
     Equal,
-    /// Each class as much as any other.
+    /// Equal total weight for every class.
     Balanced,
 }
 
-/// How a model is fitted.
+/// Options of a fit.
 #[derive(Clone, Copy, Debug)]
 pub struct Fitting {
-    /// Inverse of the regularization.
+    /// Inverse of the regularization strength.
     pub c: f64,
     pub class_weight: ClassWeight,
     pub stopping: Stopping,
 }
 
-/// Weights and intercepts that a fit starts from.
+/// Initial weights and intercepts of a fit.
 type Start<'m> = Option<&'m LogisticRegression>;
 
 /// A fitted model. A value.
 #[derive(Clone, Debug)]
 pub struct LogisticRegression {
     pub(super) classes: Vec<String>,
-    /// `[columns, width]`: of two classes one number, that of the second; else one for each class.
+    /// `[columns, width]`: for two classes one number, that of the second; otherwise one per class.
     pub(super) weights: Vec<f64>,
     pub(super) intercepts: Vec<f64>,
     pub(super) iterations: usize,
@@ -104,7 +104,7 @@ impl LogisticRegression {
         self.weights.len() / self.intercepts.len().max(1)
     }
 
-    /// Weights `[columns, width]` and intercepts `[width]`, where the width is 1 of two classes.
+    /// Weights `[columns, width]` and intercepts `[width]`; the width is 1 for two classes.
     pub fn coefficients(&self) -> (&[f64], &[f64]) {
         (&self.weights, &self.intercepts)
     }
@@ -130,7 +130,7 @@ impl LogisticRegression {
         Ok(scores)
     }
 
-    /// The most likely class of each row, the first of equals.
+    /// The most likely class of each row; of equal ones the first.
     pub fn predict(&self, x: &Sparse) -> Result<Vec<&str>> {
         let count = self.classes.len();
         let best = |row: &[f64]| (0..count).fold(0, |best, at| if row[at] > row[best] { at } else { best });
@@ -148,7 +148,8 @@ struct Objective<'a> {
 }
 
 impl Objective<'_> {
-    /// The mean loss of all rows, and the penalty of the weights over twice C times their number, as scikit-learn scales it.
+    /// The mean loss of all rows, plus the penalty of the weights over twice C times the number of rows, as scikit-learn scales
+    /// it.
     fn value(&self, at: &[f64], gradient: &mut [f64]) -> f64 {
         let (width, all) = (self.width, self.weights.iter().sum::<f64>());
         let (weights, intercepts) = at.split_at(self.x.columns * width);
@@ -157,7 +158,7 @@ impl Objective<'_> {
         for ((row, place), weight) in scores.chunks_exact_mut(width).zip(&self.places).zip(&self.weights) {
             row.iter_mut().zip(intercepts).for_each(|(score, intercept)| *score += intercept);
             if width == 1 {
-                // log(1 + e^s), less s where the second class is right
+                // log(1 + e^s), minus s where the second class is correct
                 let score = row[0];
                 loss += weight * (score.max(0.0) + (-score.abs()).exp().ln_1p() - *place as f64 * score);
                 row[0] = weight / all * (sigmoid(score) - *place as f64);
@@ -189,7 +190,7 @@ fn sigmoid(x: f64) -> f64 {
     }
 }
 
-/// Scores become probabilities; gives the logarithm of the sum of e^score.
+/// Converts scores to probabilities; returns the log of the sum of e^score.
 fn softmax(row: &mut [f64]) -> f64 {
     let top = row.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     let mut sum = 0.0;

@@ -1,5 +1,5 @@
-//! Linear models, which need no network: TF-IDF, logistic regression, and a conditional random field over features. What they reach is
-//! what a network has to beat.
+//! Linear models without a neural network: TF-IDF, logistic regression, and a conditional random field over features. Their
+//! results are the baseline for a neural network.
 
 pub mod api;
 mod features;

@@ -1,15 +1,15 @@
-//! The n-grams of a text, as scikit-learn's vectorizers take them.
+//! The n-grams of a text, as in scikit-learn's vectorizers.
 
 use crate::{Result, bail};
 use regex::Regex;
 use std::sync::LazyLock;
 
-/// What n-grams are made of.
+/// Units of n-grams.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Analyzer {
-    /// Words of two letters, digits or underscores or more.
+    /// Words of at least two letters, digits or underscores.
     Word,
-    /// Characters, where spaces that follow each other are one.
+    /// Characters, with consecutive spaces collapsed to one.
     Char,
     /// Characters within a word with a space on both sides.
     CharWb,
@@ -54,8 +54,8 @@ impl NgramRange {
 /// scikit-learn's `\b\w\w+\b`: in Python `\w` is a letter, a number or an underscore.
 static WORDS: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"[\p{L}\p{N}_]{2,}").ok());
 
-/// The text of which the n-grams of a text are slices: its words with one space between them, its characters, or each word between
-/// two spaces of its own.
+/// The text that n-grams are slices of: its words separated by one space, its characters, or each word between two spaces of its
+/// own.
 pub fn spread(text: &str, analyzer: Analyzer) -> String {
     match analyzer {
         Analyzer::Word => {
@@ -67,7 +67,7 @@ pub fn spread(text: &str, analyzer: Analyzer) -> String {
     }
 }
 
-/// Gives every n-gram of a text that was `spread` to `take`, one as often as it occurs.
+/// Passes every n-gram of a text that was `spread` to `take`, with repetitions.
 pub fn ngrams<'t>(text: &'t str, analyzer: Analyzer, range: NgramRange, take: &mut dyn FnMut(&'t str)) {
     match analyzer {
         Analyzer::Word => {
@@ -99,7 +99,7 @@ pub fn ngrams<'t>(text: &'t str, analyzer: Analyzer, range: NgramRange, take: &m
     }
 }
 
-/// Where the words of a text start and end.
+/// Start and end offsets of the words of a text.
 fn pieces(text: &str) -> Vec<(usize, usize)> {
     let start = text.as_ptr() as usize;
     text.split_whitespace()
@@ -108,12 +108,12 @@ fn pieces(text: &str) -> Vec<(usize, usize)> {
         .collect()
 }
 
-/// Where characters begin, and the end.
+/// Start offsets of the characters, and the end of the text.
 fn boundaries(text: &str) -> Vec<usize> {
     text.char_indices().map(|(at, _)| at).chain([text.len()]).collect()
 }
 
-/// Spaces that follow each other become one; a single one stays what it is.
+/// Collapses consecutive spaces to one; a single one is kept as it is.
 fn single_spaces(text: &str) -> String {
     let mut plain = String::with_capacity(text.len());
     let mut signs = text.chars().peekable();

@@ -1,13 +1,13 @@
-//! Matrices of which most numbers are zero.
+//! Sparse matrices.
 
 use crate::kernel::parallel;
 use crate::{Result, bail};
 
-/// Rows of places and numbers, the places of a row in rising order.
+/// Rows of column indices and numbers, the indices of a row in ascending order.
 #[derive(Clone, Debug, Default)]
 pub struct Sparse {
     pub columns: usize,
-    /// Where each row ends.
+    /// End of each row.
     ends: Vec<usize>,
     places: Vec<u32>,
     numbers: Vec<f64>,
@@ -18,7 +18,7 @@ impl Sparse {
         Sparse { columns, ..Sparse::default() }
     }
 
-    /// From rows of numbers, zeros too.
+    /// From dense rows, zeros included.
     pub fn dense(who: &str, numbers: Vec<f64>, columns: usize) -> Result<Sparse> {
         if let Some(at) = numbers.iter().position(|number| !number.is_finite()) {
             bail!(who, "row {}, column {} is {}", at / columns, at % columns, numbers[at]);
@@ -43,19 +43,19 @@ impl Sparse {
         self.ends.len()
     }
 
-    /// How many numbers are kept.
+    /// Number of stored numbers.
     pub fn kept(&self) -> usize {
         self.places.len()
     }
 
-    /// The places and numbers of a row.
+    /// The column indices and numbers of a row.
     pub fn row(&self, row: usize) -> impl Iterator<Item = (usize, f64)> + '_ {
         let start = if row == 0 { 0 } else { self.ends[row - 1] };
         let span = start..self.ends[row];
         self.places[span.clone()].iter().map(|place| *place as usize).zip(self.numbers[span].iter().copied())
     }
 
-    /// These rows, in this order.
+    /// Selects these rows, in this order.
     pub fn pick(&self, rows: &[usize]) -> Sparse {
         let mut picked = Sparse::new(self.columns);
         for row in rows {
@@ -65,7 +65,7 @@ impl Sparse {
         picked
     }
 
-    /// Rows become columns.
+    /// Transposes the matrix.
     pub fn transposed(&self) -> Sparse {
         let mut ends = vec![0; self.columns];
         self.places.iter().for_each(|place| ends[*place as usize] += 1);
@@ -90,8 +90,8 @@ impl Sparse {
         Sparse { columns: self.rows(), ends, places, numbers }
     }
 
-    /// This times a dense matrix `[columns, width]`: `[rows, width]`. Each row of the result is one sum in the order of places, so that
-    /// it does not depend on threads.
+    /// Multiplies by a dense matrix `[columns, width]`; returns `[rows, width]`. Each row of the result is one sum in index
+    /// order, so it does not depend on threads.
     pub fn times(&self, dense: &[f64], width: usize) -> Vec<f64> {
         let mut out = vec![0.0; self.rows() * width];
         let each = (self.kept() / self.rows().max(1)).max(1) * width;

@@ -1,5 +1,5 @@
-//! A linear-chain conditional random field over features of tokens, trained by L-BFGS with L2 regularization, as CRFsuite's: a weight for
-//! each feature and label, and for each pair of labels, that occurs in training.
+//! A linear-chain conditional random field over token features, trained by L-BFGS with L2 regularization, as in CRFsuite: a
+//! weight for each pair of a feature and a label, and for each pair of labels, that occurs in training.
 
 use super::features::features;
 use super::lbfgs::{Stopping, minimize};
@@ -9,17 +9,17 @@ use crate::kernel::parallel;
 use crate::{Error, Result, bail, cancel, progress};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-/// How a tagger is trained.
+/// Training options.
 #[derive(Clone, Copy, Debug)]
 pub struct TaggerOptions {
-    /// How far around a token features look.
+    /// Distance to which features look around a token.
     pub window: usize,
-    /// Weight of the squared weights.
+    /// Weight of the L2 penalty.
     pub c2: f64,
-    /// Times that a feature has to occur.
+    /// Minimum number of occurrences of a feature.
     pub min_frequency: usize,
     pub stopping: Stopping,
-    /// What paths may be found: only those well formed in it.
+    /// The tag scheme: only paths that are well formed in it are decoded.
     pub scheme: Option<Scheme>,
 }
 
@@ -31,7 +31,7 @@ pub struct CrfTagger {
     pub(super) scheme: Option<Scheme>,
     /// In alphabetical order.
     pub(super) names: Vec<String>,
-    /// Where the weights of each feature end, the label of each, and the weights.
+    /// End offsets of each feature's weights, the label of each weight, and the weights.
     pub(super) ends: Vec<usize>,
     pub(super) states: Vec<u32>,
     pub(super) weights: Vec<f64>,
@@ -42,7 +42,7 @@ pub struct CrfTagger {
     index: HashMap<String, u32>,
 }
 
-/// A row as numbers: the features of each token, and its label.
+/// A row as indices: the features of each token, and its label.
 struct Row {
     features: Vec<Vec<u32>>,
     labels: Vec<usize>,
@@ -94,7 +94,7 @@ impl CrfTagger {
         &self.labels
     }
 
-    /// The number of features, and that of weights.
+    /// The number of features, and the number of weights.
     pub fn size(&self) -> (usize, usize) {
         (self.names.len(), self.weights.len())
     }
@@ -103,14 +103,14 @@ impl CrfTagger {
         self.iterations
     }
 
-    /// The weight of a feature and a label, if both occurred together.
+    /// The weight of a feature and a label, if they occurred together.
     pub fn weight(&self, feature: &str, label: &str) -> Option<f64> {
         let feature = *self.index.get(feature)? as usize;
         let label = self.labels.iter().position(|own| own == label)? as u32;
         self.span(feature).find(|at| self.states[*at] == label).map(|at| self.weights[at])
     }
 
-    /// The weight of going from a label to the next.
+    /// The weight of the transition from a label to the next.
     pub fn transition(&self, from: &str, to: &str) -> Option<f64> {
         let place = |label: &str| self.labels.iter().position(|own| own == label);
         Some(self.transitions[place(from)? * self.labels.len() + place(to)?])
@@ -125,7 +125,7 @@ impl CrfTagger {
         start..self.ends[feature]
     }
 
-    /// Makes a weight for each feature and label that occur together.
+    /// Creates a weight for each pair of a feature and a label that occur together.
     fn occurring(&mut self, rows: &[Row]) {
         let mut pairs: Vec<(u32, u32)> = Vec::new();
         for row in rows {
@@ -166,7 +166,7 @@ impl CrfTagger {
         Ok(())
     }
 
-    /// The negative log likelihood of all rows and the penalty, over the number of tokens.
+    /// The negative log likelihood of all rows plus the penalty, divided by the number of tokens.
     fn loss(
         &self,
         rows: &[Row],
@@ -181,7 +181,7 @@ impl CrfTagger {
         let mut between = vec![0.0; n * n];
         pairs.iter().zip(moves).for_each(|(pair, weight)| between[*pair] = *weight);
         let transitions = Transitions::new(between, vec![0.0; n], vec![0.0; n]);
-        // pieces that depend on the number of rows alone, added in order
+        // chunks that depend on the number of rows alone, added in order
         let step = rows.len().div_ceil(16).max(1);
         let mut parts: Vec<(f64, Vec<f64>, Vec<f64>)> = Vec::new();
         let cancel = cancel::current();

@@ -1,4 +1,4 @@
-//! TF-IDF vectors of texts, as scikit-learn's TfidfVectorizer makes them.
+//! TF-IDF vectors of texts, as in scikit-learn's TfidfVectorizer.
 
 use super::ngrams::{Analyzer, NgramRange, ngrams, spread};
 use super::sparse::Sparse;
@@ -6,33 +6,33 @@ use crate::token::words::FastMap;
 use crate::{Error, Result, bail, cancel};
 use rayon::prelude::*;
 
-/// How texts become vectors; the defaults are scikit-learn's.
+/// Options of the vectors; the defaults are scikit-learn's.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TfIdfOptions {
     pub analyzer: Analyzer,
     pub range: NgramRange,
     pub lowercase: bool,
-    /// Texts that an n-gram has to occur in.
+    /// Minimum number of texts that contain an n-gram.
     pub min_df: usize,
-    /// The share of texts that it may occur in.
+    /// Maximum share of texts that contain it.
     pub max_df: f64,
-    /// Only so many of the most frequent.
+    /// Maximum number of n-grams, the most frequent ones.
     pub max_features: Option<usize>,
-    /// A count counts as 1 + its logarithm.
+    /// Whether a count becomes 1 + its logarithm.
     pub sublinear_tf: bool,
 }
 
-/// What n-grams there are, and how rare each is. A value.
+/// The n-grams and their inverse document frequencies. A value.
 #[derive(Clone, Debug)]
 pub struct TfIdf {
     pub(super) options: TfIdfOptions,
-    /// In alphabetical order, which is that of columns.
+    /// In alphabetical order, the order of columns.
     pub(super) terms: Vec<String>,
     pub(super) idf: Vec<f64>,
     index: FastMap<String, u32>,
 }
 
-/// Texts between two looks at the cancel flag.
+/// Number of texts between two checks of the cancel flag.
 const PART: usize = 1024;
 
 impl TfIdf {
@@ -45,7 +45,7 @@ impl TfIdf {
         if !(options.max_df > 0.0 && options.max_df <= 1.0) {
             bail!(WHO, "option `max_df` is {}, not above 0 and at most 1", options.max_df);
         }
-        // in how many texts each occurs, and how often in all
+        // the number of texts that contain each, and its total count
         let mut found: FastMap<String, (usize, u64)> = FastMap::default();
         for part in texts.chunks(PART) {
             cancel::check()?;
@@ -92,7 +92,7 @@ impl TfIdf {
         &self.options
     }
 
-    /// Vectors of texts: counts times rarity, scaled to the length 1. A text without a known n-gram is all zeros.
+    /// Vectors of texts: counts times inverse document frequency, scaled to length 1. A text without a known n-gram is all zeros.
     pub fn transform(&self, texts: &[String]) -> Result<Sparse> {
         let mut vectors = Sparse::new(self.terms.len());
         for part in texts.chunks(PART) {
@@ -120,7 +120,7 @@ impl TfIdf {
 }
 
 impl TfIdfOptions {
-    /// The text of which n-grams are slices.
+    /// The text that n-grams are slices of.
     fn spread(&self, text: &str) -> String {
         if self.lowercase { spread(&text.to_lowercase(), self.analyzer) } else { spread(text, self.analyzer) }
     }

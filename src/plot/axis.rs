@@ -1,4 +1,4 @@
-//! An axis: from values to places, and the round numbers that are written beside it.
+//! An axis: maps values to positions, and has round tick labels.
 
 use crate::text::thousands;
 
@@ -18,7 +18,7 @@ pub struct Scale {
 }
 
 impl Scale {
-    /// Spans the finite values, with some room where they are all equal.
+    /// Spans the finite values, with a margin where they are all equal.
     pub fn over(values: impl Iterator<Item = f64>, log: bool) -> Option<Scale> {
         let ends = values.filter(|value| value.is_finite()).map(|value| if log { value.log10() } else { value });
         let (low, high) = ends.fold(None, |ends: Option<(f64, f64)>, value| {
@@ -75,7 +75,7 @@ impl Scale {
     }
 }
 
-/// The least of 1, 2, 2.5 and 5 times a power of ten that is not below `step`.
+/// The smallest of 1, 2, 2.5 and 5 times a power of ten that is at least `step`.
 fn round_step(step: f64) -> f64 {
     let ten = 10f64.powf(step.log10().floor());
     let factor = [1.0, 2.0, 2.5, 5.0].into_iter().find(|factor| factor * ten >= step * (1.0 - 1e-9));

@@ -1,16 +1,16 @@
-//! The terminal that bars are drawn on.
+//! The terminal target of progress bars.
 
 use console::Term;
 use indicatif::TermLike;
 use std::io::{IsTerminal, Result};
 
-/// Whether standard error can be drawn on.
+/// Whether standard error supports bars.
 pub fn is_drawable() -> bool {
     std::io::stderr().is_terminal() && std::env::var_os("TERM").is_none_or(|kind| kind != "dumb")
 }
 
-/// Standard error, where the cursor waits at the start of the last bar. indicatif leaves it at the end of a full line, so
-/// that the `^C` which a terminal echoes begins a new one, and the bar above is never cleared.
+/// Standard error with the cursor at the start of the last bar. indicatif leaves it at the end of a full line, so the `^C` echoed
+/// by a terminal begins a new line, and the bar above is never cleared.
 #[derive(Debug)]
 pub struct Screen(Term);
 

@@ -1,4 +1,4 @@
-//! Chart: lines, points or bars, as a value.
+//! A chart of lines, points or bars.
 
 use super::axis::{Axis, Scale};
 use crate::{Result, bail};

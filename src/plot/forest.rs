@@ -1,4 +1,4 @@
-//! Forest: a grid of decisions, each with its effect and interval as a bar about zero.
+//! Forest plot: a grid of decisions, each with its effect and interval as a bar about zero.
 
 use super::svg::escape;
 use super::table::Table;
@@ -9,7 +9,7 @@ use std::fmt::Write;
 pub struct Effect {
     pub row: String,
     pub column: String,
-    /// Which of several side by side in a cell.
+    /// The group among several comparisons in one cell.
     pub group: String,
     pub value: f64,
     pub low: f64,
@@ -17,7 +17,7 @@ pub struct Effect {
     /// The smallest effect of interest.
     pub margin: f64,
     pub decision: Decision,
-    /// What was decided, in a word.
+    /// The decision, in a word.
     pub label: String,
     pub digits: usize,
 }
@@ -30,7 +30,7 @@ pub enum Decision {
     Same,
     #[default]
     Open,
-    /// Not asked: the interval alone.
+    /// Without a decision: the interval alone.
     Shown,
 }
 
@@ -65,9 +65,9 @@ pub struct Forest {
     pub words: [String; 5],
 }
 
-/// Width and height of a bar, and the room beside its ends.
+/// Width and height of a bar, and the margins at its ends.
 const BAR: (f64, f64, f64) = (112.0, 20.0, 4.0);
-/// Most bars of a row that a page is wide enough for.
+/// Maximum number of bars in a row that fits on a page.
 const SIDE_BY_SIDE: usize = 9;
 
 impl Forest {
@@ -89,10 +89,10 @@ impl Forest {
         &self.words[decision as usize]
     }
 
-    /// As a table whose cells are bars, which stacks its columns where the screen is narrow.
+    /// As a table with bars as cells; the columns stack on a narrow screen.
     pub fn html(&self) -> String {
         let columns = self.distinct(|effect| &effect.column);
-        // more bars than fit side by side stand below one another
+        // bars that do not fit side by side are stacked
         let bars = |row: &str| self.effects.iter().filter(|effect| effect.row == row).count();
         let many = if self.distinct(|effect| &effect.row).into_iter().any(|row| bars(row) > SIDE_BY_SIDE) {
             " many"
@@ -119,7 +119,7 @@ impl Forest {
         out
     }
 
-    /// The largest distance from zero of a row, which all of its bars share as their scale.
+    /// The largest distance from zero in a row, the common scale of its bars.
     fn reach(&self, row: &str) -> f64 {
         let ends = self.effects.iter().filter(|effect| effect.row == row);
         let ends = ends.flat_map(|effect| [effect.low, effect.high, effect.value, effect.margin]);
@@ -182,7 +182,7 @@ impl Forest {
 impl std::fmt::Display for Forest {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let all = [Decision::Yes, Decision::No, Decision::Same, Decision::Open, Decision::Shown];
-        // those that every plot may have, and the others where they are met
+        // the classes of every plot, and the others where they occur
         let met = |sign: &Decision| {
             !matches!(sign, Decision::Same | Decision::Shown)
                 || self.effects.iter().any(|effect| effect.decision == *sign)

@@ -1,4 +1,4 @@
-//! Page: charts, tables and words in one HTML file that needs no other.
+//! A page: charts, tables and text in one self-contained HTML file.
 
 use super::svg::escape;
 use super::{Chart, Forest, Parallel, Table, style};
@@ -23,7 +23,7 @@ pub enum Part {
     Chart(Chart),
     Forest(Forest),
     Parallel(Parallel),
-    /// What follows is folded away under this title, to the next fold or the end.
+    /// Folds the parts that follow away under this title, up to the next fold or the end.
     Fold(String),
 }
 

@@ -1,4 +1,4 @@
-//! Parallel coordinates (Inselberg 1985): an axis for each quantity, and a line for each row that crosses all of them.
+//! Parallel coordinates (Inselberg 1985): an axis for each quantity, and a line for each row across all axes.
 
 use super::axis::Scale;
 use super::svg::{COLORS, FONTS, escape};
@@ -7,22 +7,22 @@ use crate::{Error, Result, bail, files, text};
 use std::fmt::Write;
 use std::path::Path;
 
-/// What an axis shows.
+/// The values of an axis.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Measure {
     Number {
         log: bool,
     },
-    /// One of these, from below to above.
+    /// One of these words, from bottom to top.
     Words(Vec<String>),
 }
 
-/// Rows over axes, of which the last says how good a row is. A value.
+/// Rows over axes; the last axis is the quality of a row. A value.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Parallel {
     pub title: String,
     pub axes: Vec<(String, Measure)>,
-    /// For each row its place on each axis: a number, the number of a word, or nothing.
+    /// For each row its value on each axis: a number, the index of a word, or none.
     pub rows: Vec<Vec<Option<f64>>>,
     pub lower_is_better: bool,
 }
@@ -31,14 +31,14 @@ const WIDTH: f64 = 760.0;
 const HEIGHT: f64 = 436.0;
 const TOP: f64 = 106.0;
 const BOTTOM: f64 = HEIGHT - 30.0;
-/// The color of the worst and of the best but one, by red, green and blue.
+/// The colors of the worst row and the second best, as red, green and blue.
 const FROM: [f64; 3] = [222.0, 228.0, 234.0];
 const TO: [f64; 3] = [0.0, 84.0, 150.0];
-/// Columns of a name over its axis.
+/// Width of an axis name in columns.
 const NAME: usize = 18;
 
 impl Parallel {
-    /// Rows that have a number on the last axis, the worst first.
+    /// Rows with a number on the last axis, worst first.
     fn ranked(&self) -> Vec<&Vec<Option<f64>>> {
         let mut rows: Vec<(f64, &Vec<Option<f64>>)> = self
             .rows
@@ -51,7 +51,7 @@ impl Parallel {
         rows.into_iter().map(|(_, row)| row).collect()
     }
 
-    /// Where each axis has a number, from 0 below to 1 above, with the labels of some.
+    /// Positions of the numbers on each axis, from 0 at the bottom to 1 at the top, and labels of some.
     fn scale(&self, at: usize) -> Option<(Scale, Vec<(f64, String)>)> {
         let numbers = self.rows.iter().filter_map(|row| row[at]);
         match &self.axes[at].1 {
@@ -95,7 +95,7 @@ impl Parallel {
                     is_down = false;
                     continue;
                 };
-                // lines through the same word lie beside each other
+                // lines through the same word are spread side by side
                 let apart = if matches!(self.axes[at].1, Measure::Words(_)) { (share - 0.5) * 14.0 } else { 0.0 };
                 let _ = write!(
                     path,
@@ -147,7 +147,7 @@ impl Parallel {
         out
     }
 
-    /// Writes .svg, .png, or .html that needs no other file.
+    /// Writes .svg, .png, or self-contained .html.
     pub fn save(&self, path: &Path) -> Result<()> {
         let ending = path.extension().map(|ending| ending.to_string_lossy().to_lowercase()).unwrap_or_default();
         let bytes = match ending.as_str() {

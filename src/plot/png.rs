@@ -1,4 +1,4 @@
-//! Charts as pictures: the SVG, drawn.
+//! Charts as PNG images, rendered from SVG.
 
 use crate::{Error, Result};
 use resvg::{tiny_skia, usvg};
@@ -8,7 +8,7 @@ use std::sync::{Arc, OnceLock};
 const SCALE: f32 = 2.0;
 const FALLBACK: &str = "Ubuntu";
 
-/// The system's fonts, or an embedded one where it has none.
+/// The system's fonts, or an embedded font where there are none.
 fn fonts() -> Arc<usvg::fontdb::Database> {
     static FONTS: OnceLock<Arc<usvg::fontdb::Database>> = OnceLock::new();
     let load = || {

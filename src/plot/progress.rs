@@ -1,4 +1,4 @@
-//! Progress of long work: a bar on a terminal, elsewhere a line now and then.
+//! Progress of long work: a bar on a terminal, otherwise a line at intervals.
 
 use super::bar::{Screen, is_drawable};
 use crate::progress::{self, Bars, Line, Sink, beside_bars, listened, to_stderr};
@@ -12,17 +12,17 @@ use std::time::{Duration, Instant};
 
 /// Time between two plain lines.
 const PAUSE: Duration = Duration::from_secs(10);
-/// Columns of a bar.
+/// Width of a bar in columns.
 const BAR: usize = 20;
-/// Ticks over which a speed is measured while it runs.
+/// Ticks over which the current speed is measured.
 const WINDOW: usize = 32;
 
 static BARS: LazyLock<MultiProgress> = LazyLock::new(|| {
     MultiProgress::with_draw_target(ProgressDrawTarget::term_like_with_hz(Box::new(Screen::new()), 10))
 });
-/// Bars that are on the screen.
+/// Bars on the screen.
 static SHOWING: AtomicUsize = AtomicUsize::new(0);
-/// Work that has a bar, whether or not it is on the screen.
+/// Work that has a bar, on the screen or not.
 static DRAWN: Mutex<Vec<Weak<Mutex<State>>>> = Mutex::new(Vec::new());
 /// Time between two lines for a listener.
 const GLANCE: Duration = Duration::from_millis(250);
@@ -58,7 +58,7 @@ fn drawn() -> MutexGuard<'static, Vec<Weak<Mutex<State>>>> {
     unpoisoned(DRAWN.lock())
 }
 
-/// A handle to the progress of one piece of work.
+/// A handle to the progress of one task.
 #[derive(Clone)]
 pub struct Progress(Arc<Mutex<State>>);
 
@@ -70,7 +70,7 @@ struct State {
     show: Show,
     start: Instant,
     told: Instant,
-    /// Tokens and bytes so far, and when, at the last ticks.
+    /// Tokens, bytes and time at the last ticks.
     window: VecDeque<(Instant, Work)>,
     work: Work,
     notes: Vec<(String, String)>,
@@ -93,17 +93,17 @@ enum Show {
     Nothing,
 }
 
-/// The facts of one step.
+/// Measurements of one step.
 #[derive(Default)]
 pub struct Tick {
     pub tokens: u64,
     pub bytes: u64,
-    /// Shown behind the speeds, as `name value`.
+    /// Shown after the speeds, as `name value`.
     pub notes: Vec<(String, String)>,
 }
 
 impl Progress {
-    /// Starts the progress of `total` steps, of which `from` are done already.
+    /// Starts the progress of `total` steps, `from` of which are already done.
     pub fn new(label: &str, total: u64, from: u64, quiet: bool) -> Progress {
         let now = Instant::now();
         progress::drawn_by(&Terminal);
@@ -198,7 +198,7 @@ impl Progress {
         (state.at, state.total)
     }
 
-    /// Seconds since it began.
+    /// Seconds since the start.
     pub fn seconds(&self) -> f64 {
         self.lock().start.elapsed().as_secs_f64()
     }
@@ -218,7 +218,7 @@ impl Drop for State {
 }
 
 impl State {
-    /// Replaces the bar by a plain line, below which later output goes.
+    /// Replaces the bar with a plain line, above later output.
     fn leave(&mut self, end: bool) {
         let Show::Bar(bar) = &self.show else { return };
         SHOWING.fetch_sub(1, Ordering::Relaxed);

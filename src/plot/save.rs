@@ -5,7 +5,7 @@ use crate::{Error, Result, bail, files};
 use std::path::Path;
 
 impl Chart {
-    /// Writes .svg, .png, or .html that needs no other file.
+    /// Writes .svg, .png, or self-contained .html.
     pub fn save(&self, path: &Path) -> Result<()> {
         let ending = path.extension().map(|ending| ending.to_string_lossy().to_lowercase()).unwrap_or_default();
         let bytes = match ending.as_str() {

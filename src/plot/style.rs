@@ -1,4 +1,4 @@
-//! How pages look: on a screen, on a phone, in the dark and on paper.
+//! Styles of pages: on a screen, on a phone, in dark mode and in print.
 
 use super::svg::FONTS;
 

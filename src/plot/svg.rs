@@ -1,4 +1,4 @@
-//! Charts as SVG, and as a page around it.
+//! Charts as SVG, and as an HTML page.
 
 use super::axis::{Scale, short};
 use super::chart::{Chart, Series, SeriesKind};
@@ -7,10 +7,10 @@ use std::fmt::Write;
 
 const WIDTH: f64 = 760.0;
 const HEIGHT: f64 = 440.0;
-/// A palette for color-blind readers too (Okabe and Ito 2008).
+/// A palette that is also suitable for color-blind readers (Okabe and Ito 2008).
 pub const COLORS: [&str; 7] = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#333333"];
 pub const FONTS: &str = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Noto Sans', 'PingFang SC', 'Noto Sans CJK SC', 'Microsoft YaHei', sans-serif";
-/// The most points drawn of a line.
+/// Maximum number of points drawn per line.
 const POINTS: usize = 1000;
 
 /// The plot area on the page.
@@ -178,7 +178,7 @@ fn names_at_ends(chart: &Chart, mut ends: Vec<(f64, usize)>, frame: &Frame, out:
     }
 }
 
-/// At most [`POINTS`] points: the highest and lowest of every stretch.
+/// At most [`POINTS`] points: the minimum and maximum of each stretch.
 fn thinned(series: &Series) -> Vec<(f64, f64)> {
     let points: Vec<(f64, f64)> = series.points().collect();
     if series.kind != SeriesKind::Line || points.len() <= POINTS {
@@ -278,7 +278,7 @@ fn bars(chart: &Chart, scale: &Scale, height: f64, out: &mut String) {
     }
 }
 
-/// About how wide a text is: a Chinese character is as wide as two letters.
+/// Approximate width of a text: a Chinese character is as wide as two letters.
 fn text_width(text: &str) -> f64 {
     text::width(text) as f64 * 7.4
 }

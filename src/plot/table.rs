@@ -1,8 +1,8 @@
-//! Table: cells in aligned columns, as text and as Markdown.
+//! A table: cells in aligned columns, as text and as Markdown.
 
 use crate::text::{left, right, width};
 
-/// Headings and rows of text; numeric columns are aligned right.
+/// Headings and rows of text; numeric columns are right-aligned.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Table {
     pub title: String,
@@ -22,7 +22,7 @@ impl Table {
         })
     }
 
-    /// For each column, whether it holds text rather than numbers.
+    /// Whether each column holds text rather than numbers.
     pub fn words(&self) -> Vec<bool> {
         self.columns().map(|column| !column.figures).collect()
     }
@@ -59,7 +59,7 @@ impl Column {
     }
 }
 
-/// Whether a cell is a number, perhaps with a sign, a unit or an arrow: `1,234`, `-0.5`, `12.3 %`, `▼ 21 %`, `–`.
+/// Whether a cell is a number, optionally with a sign, a unit or an arrow: `1,234`, `-0.5`, `12.3 %`, `▼ 21 %`, `–`.
 fn is_figure(cell: &str) -> bool {
     let rest = cell.trim_start_matches(['+', '-', '−', '±', '▲', '▼', '~', ' ']);
     matches!(cell, "–" | "-" | "NaN" | "inf" | "-inf") || rest.starts_with(|c: char| c.is_ascii_digit())

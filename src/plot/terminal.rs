@@ -1,4 +1,4 @@
-//! Charts in a terminal, in lines of box-drawing characters. Series differ by the kind of line, so no color is needed.
+//! Charts in a terminal, drawn with box-drawing characters. Series differ by line style, so color is not needed.
 
 use super::axis::{Scale, short};
 use super::chart::{Chart, Series, SeriesKind};
@@ -15,7 +15,7 @@ const POINTS: [char; 4] = ['•', '×', '+', 'o'];
 const BARS: [char; 4] = ['█', '▒', '░', '▚'];
 
 impl Chart {
-    /// Draws the chart as text of at most so many columns.
+    /// Draws the chart as text of at most the given number of columns.
     pub fn text(&self, columns: usize, rows: usize) -> String {
         draw(self, columns, rows)
     }
@@ -100,7 +100,7 @@ fn line(series: &Series, signs: [char; 6], x: &Scale, row_of: &impl Fn(f64) -> u
     last.unwrap_or(0)
 }
 
-/// The height of a line over each column: the mean of its points there, or an interpolation of its neighbors.
+/// The height of a line at each column: the mean of its points there, or an interpolation of its neighbors.
 fn columns_of(series: &Series, x: &Scale, across: usize) -> Vec<Option<f64>> {
     let mut points: Vec<(f64, f64)> = series.points().map(|(at, y)| (x.place(at) * (across - 1) as f64, y)).collect();
     points.sort_by(|a, b| a.0.total_cmp(&b.0));

@@ -1,4 +1,4 @@
-//! BM25: how well words match (Robertson and Zaragoza 2009, "The probabilistic relevance framework: BM25 and beyond").
+//! BM25 ranking (Robertson and Zaragoza 2009, "The probabilistic relevance framework: BM25 and beyond").
 
 use super::terms::{count_of, lone, terms};
 use crate::{Error, Result, bail, cancel};
@@ -6,14 +6,14 @@ use rayon::prelude::*;
 use std::borrow::Cow;
 use std::collections::HashMap;
 
-/// Passages between two looks at the cancel flag.
+/// Number of passages between two checks of the cancel flag.
 const PART: usize = 1024;
 
-/// A collection by its terms.
+/// The inverted index of a collection.
 pub struct Bm25 {
-    /// For each term the passages that hold it, in order, and how often.
+    /// For each term the passages that contain it, in order, and the counts.
     postings: HashMap<String, Vec<(u32, u32)>>,
-    /// Terms of each passage, repeats too.
+    /// Number of terms of each passage, repeats included.
     lengths: Vec<u32>,
     mean: f64,
     k1: f64,
@@ -21,7 +21,7 @@ pub struct Bm25 {
 }
 
 impl Bm25 {
-    /// `k1`: how much a term that is repeated counts more; `b`: how much long passages are held back.
+    /// `k1`: the weight of repeated terms; `b`: the penalty of long passages.
     pub fn new<S: AsRef<str> + Sync>(texts: &[S], k1: f64, b: f64) -> Result<Bm25> {
         if !(k1 >= 0.0 && k1.is_finite()) {
             bail!("index", "k1 {k1} is not a number from 0 on");
@@ -57,16 +57,16 @@ impl Bm25 {
         (self.k1, self.b)
     }
 
-    /// How many different terms there are.
+    /// Number of distinct terms.
     pub fn terms(&self) -> usize {
         self.postings.len()
     }
 
-    /// The score of every passage that shares a term with the query. `texts` are the passages themselves.
+    /// The score of every passage that shares a term with the query. `texts` are the passages.
     pub fn scores<S: AsRef<str> + Sync>(&self, query: &str, texts: &[S]) -> Vec<(usize, f64)> {
         let mut scores: HashMap<u32, f64> = HashMap::new();
         for term in terms(query) {
-            // pairs do not say where a character stands that is asked for alone
+            // pairs do not locate a character that is searched for alone
             let found = match lone(&term) {
                 Some(character) => Cow::Owned(holding(texts, character)),
                 None => self.postings.get(&term).map_or_else(Cow::default, |found| Cow::Borrowed(found.as_slice())),
@@ -81,14 +81,14 @@ impl Bm25 {
         scores.into_iter().map(|(at, score)| (at as usize, score)).collect()
     }
 
-    /// Inverse document frequency, never below 0, as Lucene has it.
+    /// Inverse document frequency, never below 0, as in Lucene.
     fn weight(&self, holding: usize) -> f64 {
         let (all, holding) = (self.lengths.len() as f64, holding as f64);
         (1.0 + (all - holding + 0.5) / (holding + 0.5)).ln()
     }
 }
 
-/// The passages that hold a character, and how often.
+/// The passages that contain a character, and the counts.
 fn holding<S: AsRef<str> + Sync>(texts: &[S], character: char) -> Vec<(u32, u32)> {
     let count = |(at, text): (usize, &S)| (at as u32, count_of(text.as_ref(), character));
     texts.par_iter().enumerate().map(count).filter(|(_, count)| *count > 0).collect()

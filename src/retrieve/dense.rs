@@ -1,4 +1,4 @@
-//! Dense search: passages and questions as vectors of a model's hidden states.
+//! Dense search: passages and questions as vectors from a model's hidden states.
 
 use crate::model::{Model, TokenRows};
 use crate::tensor::{DType, no_grad};
@@ -11,7 +11,7 @@ use rayon::prelude::*;
 pub struct PassageEncoder {
     pub net: Model,
     pub tok: Tokenizer,
-    /// Tokens of a text that are read; the rest is truncated.
+    /// Maximum number of tokens of a text; the rest is truncated.
     pub max_length: usize,
     /// Texts in a batch.
     pub batch_size: usize,
@@ -26,8 +26,8 @@ pub struct Dense {
 }
 
 impl Dense {
-    /// The hidden states of a language model share a large common component, which makes any two texts look alike; so the
-    /// mean over all passages is subtracted (Mu and Viswanath 2018, "All-but-the-top").
+    /// The hidden states of a language model share a large common component, which makes any two texts similar; so the mean over
+    /// all passages is subtracted (Mu and Viswanath 2018, "All-but-the-top").
     pub fn new<S: AsRef<str> + Sync>(texts: &[S], reader: PassageEncoder) -> Result<Dense> {
         let hidden = reader.net.config().hidden;
         let mut vectors = reader.read(texts)?;
@@ -42,7 +42,7 @@ impl Dense {
         Ok(Dense { reader, hidden, vectors, center })
     }
 
-    /// Vectors that were made before, with what made them.
+    /// Existing vectors, with the encoder that made them.
     pub fn of(reader: PassageEncoder, vectors: Vec<f32>, center: Vec<f32>) -> Result<Dense> {
         let hidden = reader.net.config().hidden;
         if hidden != center.len() {
@@ -51,7 +51,7 @@ impl Dense {
         Ok(Dense { reader, hidden, vectors, center })
     }
 
-    /// An error where the model does not read the first passage as it was read when the vectors were made.
+    /// An error where the model encodes the first passage differently than when the vectors were made.
     pub fn check(&self, texts: &[String]) -> Result<()> {
         const NEAR: f32 = 1e-2;
         let mut now = self.reader.read(&texts[..texts.len().min(1)])?;
@@ -75,7 +75,7 @@ impl Dense {
         &self.reader
     }
 
-    /// All vectors, one after the other.
+    /// All vectors, concatenated.
     pub fn vectors(&self) -> &[f32] {
         &self.vectors
     }
@@ -84,7 +84,7 @@ impl Dense {
         &self.center
     }
 
-    /// For each query the cosine of every passage with it, in order of passages.
+    /// The cosine of every passage with each query, in passage order.
     pub fn scores<S: AsRef<str> + Sync>(&self, queries: &[S]) -> Result<Vec<Vec<(usize, f64)>>> {
         let mut found = self.reader.read(queries)?;
         let by_query = found.chunks_mut(self.hidden).map(|query| {
@@ -99,7 +99,7 @@ impl Dense {
     }
 }
 
-/// A vector as seen from `center`, of length 1. One at the center stays 0: it has no direction.
+/// A vector relative to `center`, scaled to length 1. A vector equal to the center becomes 0: it has no direction.
 fn towards(vector: &mut [f32], center: &[f32]) {
     vector.iter_mut().zip(center).for_each(|(x, middle)| *x -= middle);
     let length = vector.iter().map(|x| f64::from(*x).powi(2)).sum::<f64>().sqrt() as f32;
@@ -109,7 +109,7 @@ fn towards(vector: &mut [f32], center: &[f32]) {
 }
 
 impl PassageEncoder {
-    /// A row of `hidden` numbers for each text; zeros for one without tokens.
+    /// A row of `hidden` numbers for each text; zeros for a text without tokens.
     fn read<S: AsRef<str> + Sync>(&self, texts: &[S]) -> Result<Vec<f32>> {
         if self.max_length == 0 || self.batch_size == 0 {
             bail!("index", "max_length {} and batch_size {}: both are at least 1", self.max_length, self.batch_size);
@@ -117,7 +117,7 @@ impl PassageEncoder {
         let hidden = self.net.config().hidden;
         let mut ids = self.tok.encode_batch(texts, true)?;
         ids.iter_mut().for_each(|ids| ids.truncate(self.max_length));
-        // texts of like length together: little is padding
+        // texts of similar length together, for little padding
         let mut order: Vec<usize> = (0..ids.len()).filter(|&at| !ids[at].is_empty()).collect();
         order.sort_by_key(|&at| (ids[at].len(), at));
         let mut vectors = vec![0.0; ids.len() * hidden];

@@ -1,5 +1,5 @@
-//! An index in a folder: its passages, BM25's settings and, where there are vectors, these. The words are counted again
-//! when it is opened, which is faster than reading their counts; the vectors are not made again.
+//! Saves an index as a folder: its passages, BM25's settings and, if present, the vectors. Word counts are recomputed on opening,
+//! which is faster than reading them; vectors are not recomputed.
 
 use super::dense::{Dense, PassageEncoder};
 use super::index::Index;
@@ -17,7 +17,7 @@ const VECTORS: &str = "vectors.safetensors";
 const FACTS: &str = "index.json";
 
 impl Index {
-    /// Writes a folder: all of it, or none. The model of the vectors is not in it.
+    /// Writes a folder completely, or not at all. The model of the vectors is not included.
     pub fn save(&self, folder: &Path) -> Result<()> {
         ranks::first(&format!("save {}", folder.display()), || self.write(folder))
     }
@@ -47,7 +47,7 @@ impl Index {
         stage.commit()
     }
 
-    /// Opens a folder that [`Index::save`] wrote. Vectors are searched with the model that made them.
+    /// Opens a folder written by [`Index::save`]. Vectors are searched with the model that made them.
     pub fn open(folder: &Path, reader: Option<PassageEncoder>) -> Result<Index> {
         files::settle(WHO, folder)?;
         let place = folder.join(FACTS);

@@ -15,7 +15,7 @@ struct IndexInner {
     dense: Option<Dense>,
 }
 
-/// How passages are ranked.
+/// Ranking method of passages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SearchMethod {
     Bm25,
@@ -24,7 +24,7 @@ pub enum SearchMethod {
     Hybrid,
 }
 
-/// A passage that was found.
+/// A search result.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Hit {
     pub row: usize,
@@ -33,7 +33,7 @@ pub struct Hit {
 
 /// The constant of reciprocal rank fusion (Cormack, Clarke and Büttcher 2009).
 const FUSION: f64 = 60.0;
-/// How far down both rankings are fused.
+/// Depth to which both rankings are fused.
 const DEPTH: usize = 100;
 
 impl Index {
@@ -46,7 +46,7 @@ impl Index {
         Index::of(texts, k1, b, dense)
     }
 
-    /// Passages with the vectors that were made of them.
+    /// Passages with existing vectors.
     pub(super) fn of(texts: Vec<String>, k1: f64, b: f64, dense: Option<Dense>) -> Result<Index> {
         let words = Bm25::new(&texts, k1, b)?;
         Ok(Index(Arc::new(IndexInner { texts, words, dense })))
@@ -73,18 +73,18 @@ impl Index {
         &self.0.texts[row]
     }
 
-    /// Different terms of the passages.
+    /// Number of distinct terms of the passages.
     pub fn terms(&self) -> usize {
         self.0.words.terms()
     }
 
-    /// Length of a vector, where there are vectors.
+    /// Length of a vector, if there are vectors.
     pub fn hidden(&self) -> Option<usize> {
         self.0.dense.as_ref().map(Dense::hidden)
     }
 
-    /// The best `count` passages for each query, best first; of equals the earlier one. By words, only passages that
-    /// share one with the query are found.
+    /// The best `count` passages for each query, best first; of equals the earlier one. A word search only finds passages that
+    /// share a word with the query.
     pub fn search<S: AsRef<str> + Sync>(
         &self,
         queries: &[S],
@@ -116,7 +116,7 @@ impl Index {
     }
 }
 
-/// Reciprocal rank fusion: the sum over rankings of one over the place (counted from 1) plus 60.
+/// Reciprocal rank fusion: the sum over rankings of 1 / (60 + rank), ranks counted from 1.
 fn fuse(rankings: &[Vec<Hit>]) -> Vec<(usize, f64)> {
     let mut scores = std::collections::HashMap::new();
     for ranking in rankings {
@@ -128,7 +128,7 @@ fn fuse(rankings: &[Vec<Hit>]) -> Vec<(usize, f64)> {
 }
 
 fn best(mut scores: Vec<(usize, f64)>, count: usize) -> Vec<Hit> {
-    // a score that is no number is the last
+    // NaN scores come last
     let score = |score: f64| if score.is_nan() { f64::NEG_INFINITY } else { score };
     let order = |a: &(usize, f64), b: &(usize, f64)| score(b.1).total_cmp(&score(a.1)).then(a.0.cmp(&b.0));
     if count < scores.len() && count > 0 {

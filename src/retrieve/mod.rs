@@ -1,8 +1,8 @@
-//! Retrieval: the passages of a collection that answer a question best, by their words, by a model's states, or by both.
+//! Retrieval: finds the passages of a collection that best answer a question, by words, by a model's hidden states, or by both.
 //!
-//! The index lives in memory, and can be saved: an experiment searches some 10^5 passages for an hour and is done. That is why BM25 is
-//! written here and not taken from a search engine: tantivy 0.26 without its features took 181 CPU seconds to compile, for
-//! segments on disk that nothing here wants.
+//! The index is in memory, and can be saved: an experiment searches some 10^5 passages for an hour. That is why BM25 is
+//! implemented here instead of using a search engine: tantivy 0.26 without its features took 181 CPU seconds to compile, for
+//! on-disk segments that are not needed here.
 
 pub mod api;
 mod bm25;

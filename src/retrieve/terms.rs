@@ -3,11 +3,11 @@
 use crate::cancel::Pace;
 use unicode_segmentation::UnicodeSegmentation;
 
-/// The terms of a text, in order: words of Unicode in lower case, and for Chinese, Japanese and Korean writing, which
-/// puts no spaces, all pairs of neighboring characters (a character that stands alone is a term itself).
+/// The terms of a text, in order: Unicode words in lower case, and for Chinese, Japanese and Korean scripts, which have no
+/// spaces, all pairs of adjacent characters (an isolated character is a term itself).
 ///
-/// Pairs instead of a dictionary's words, as in Lucene's CJK analyzer: they need no list, find names that no list has, and
-/// do as well in Chinese retrieval (Nie and Ren 1999). Full-width letters and digits are read as plain ones.
+/// Pairs instead of dictionary words, as in Lucene's CJK analyzer: they need no list, find names that no list has, and do as well
+/// in Chinese retrieval (Nie and Ren 1999). Full-width letters and digits become plain ones.
 pub fn terms(text: &str) -> Vec<String> {
     let text: String = text.chars().map(narrow).collect();
     let mut terms = Vec::new();
@@ -15,7 +15,7 @@ pub fn terms(text: &str) -> Vec<String> {
     let mut end = 0;
     let pace = Pace::default();
     for (at, word) in text.unicode_word_indices() {
-        // UAX 29 gives Han and kana characters one by one: neighbors make a run
+        // UAX 29 segments Han and kana into single characters: adjacent ones form a run
         pace.step();
         let dense = word.chars().all(unspaced);
         if !dense || at != end {
@@ -51,7 +51,7 @@ fn mixed(word: &str, run: &mut Vec<char>, terms: &mut Vec<String>) {
     }
 }
 
-/// The terms of a run of characters without spaces, which is empty after it.
+/// The terms of a run of characters without spaces; empties the run.
 fn pairs(run: &mut Vec<char>, terms: &mut Vec<String>) {
     if let [alone] = run.as_slice() {
         terms.push(alone.to_string());
@@ -60,18 +60,18 @@ fn pairs(run: &mut Vec<char>, terms: &mut Vec<String>) {
     run.clear();
 }
 
-/// The character that a term is, if it is of a run of one.
+/// The character of a single-character term, if it belongs to a script without spaces.
 pub fn lone(term: &str) -> Option<char> {
     let mut characters = term.chars();
     characters.next().filter(|c| unspaced(*c) && characters.next().is_none())
 }
 
-/// How often a text holds a character, in runs of any length.
+/// Number of occurrences of a character in a text, in runs of any length.
 pub fn count_of(text: &str, character: char) -> u32 {
     text.chars().filter(|c| narrow(*c) == character).count() as u32
 }
 
-/// Whether it is of a script that is written without spaces between words, or is best cut as if it were.
+/// Whether its script has no spaces between words, or is best segmented as if it had none.
 fn unspaced(c: char) -> bool {
     matches!(c,
         '\u{3040}'..='\u{30ff}'      // kana
@@ -85,7 +85,7 @@ fn unspaced(c: char) -> bool {
         | '々')
 }
 
-/// Full-width forms of ASCII as ASCII.
+/// Converts full-width forms of ASCII to ASCII.
 fn narrow(c: char) -> char {
     match c {
         '\u{ff01}'..='\u{ff5e}' => char::from_u32(c as u32 - 0xfee0).unwrap_or(c),

@@ -1,4 +1,4 @@
-//! The function of the host application that a run is in: threads that wait for the run ask, since it may wait for them.
+//! The host function that a run is currently in. Threads that wait for the run check it, since the function may wait for them.
 
 use super::Fault;
 use crate::sync::unpoisoned;
@@ -6,35 +6,35 @@ use std::cell::RefCell;
 use std::sync::{Arc, Mutex, MutexGuard, TryLockError};
 use std::time::{Duration, Instant};
 
-/// The call that a run is in, if it is in one, and since when.
+/// The host function call that a run is in, if any, and its start.
 #[derive(Clone, Default)]
 pub struct Abroad(Arc<Mutex<Option<(String, Instant)>>>);
 
 thread_local! {
-    /// Of the run that this thread works for.
+    /// For the run that this thread works for.
     static ABROAD: RefCell<Option<Abroad>> = const { RefCell::new(None) };
 }
 
 impl Abroad {
-    /// Runs `work`, whose calls of functions of the application are noted here.
+    /// Runs `work`, and tracks its calls of host functions here.
     pub fn followed<T>(&self, work: impl FnOnce() -> T) -> T {
         crate::scoped::with(&ABROAD, Some(self.clone()), work)
     }
 
-    /// The function that the run is in, and for how long.
+    /// The host function that the run is in, and for how long.
     fn call(&self) -> Option<(String, Duration)> {
         unpoisoned(self.0.lock()).as_ref().map(|(name, since)| (name.clone(), since.elapsed()))
     }
 
-    /// Notes a call until what is returned is dropped.
+    /// Tracks a call until the returned guard is dropped.
     pub fn enter(name: &str) -> Option<Inside> {
         let abroad = ABROAD.with_borrow(Clone::clone)?;
         let outer = unpoisoned(abroad.0.lock()).replace((name.to_string(), Instant::now()));
         Some(Inside { abroad, outer })
     }
 
-    /// Waits for `work`, unless who has it is longer than `patience` in one function of the application: that may wait for this very
-    /// thread.
+    /// Waits for `work`, unless its holder has been in one host function for longer than `patience`: that function may wait for
+    /// this very thread.
     pub fn turn<'w, T>(&self, work: &'w Mutex<T>, patience: Duration) -> Result<MutexGuard<'w, T>, Fault> {
         const LOOK: Duration = Duration::from_millis(2);
         let begun = Instant::now();

@@ -1,4 +1,4 @@
-//! Syntax trees of scripts: as they run, and, for those who read them, as they are written.
+//! Syntax trees of scripts: as executed, and, for tools that read them, as written.
 
 use super::language::{ASSIGNED, comparison, comparisons};
 use super::own_names;
@@ -10,17 +10,17 @@ use std::cell::{Cell, RefCell};
 use std::collections::HashSet;
 
 thread_local! {
-    /// A text is read as it is written.
+    /// Whether a text is parsed as written.
     static WRITTEN: Cell<bool> = const { Cell::new(false) };
-    /// What the text is known to have that is read.
+    /// The marks of the text being parsed.
     static MARKS: RefCell<Option<Marks>> = const { RefCell::new(None) };
 }
 
-/// Places of a text that are read otherwise than elsewhere.
+/// Positions of a text that are parsed differently.
 struct Marks {
     /// Properties that are assigned to.
     assigned: HashSet<Position>,
-    /// Signs that compare ints, as Rhai does by itself.
+    /// Comparison operators between ints, which stay Rhai's own.
     ints: HashSet<Position>,
 }
 
@@ -30,8 +30,8 @@ impl Marks {
     }
 }
 
-/// A sign or a word of a script as the engine gets it: comparisons are ours, and a property that is assigned to has a
-/// mark behind its name.
+/// Maps a token of a script to the engine's token: comparisons become levain's operators, and an assigned property gets a mark
+/// after its name.
 pub fn spoken(token: Token, position: Position) -> Token {
     if WRITTEN.get() {
         return token;
@@ -51,13 +51,13 @@ pub fn spoken(token: Token, position: Position) -> Token {
     token
 }
 
-/// The tree of a text as it runs, after pieces that had the functions `earlier`.
+/// The tree of a text as executed, after earlier inputs with the functions `earlier`.
 pub fn compile(engine: &Engine, scope: &Scope, text: &str, earlier: &AST) -> Result<AST, ParseError> {
     let ast = parsed(engine, scope, text)?;
     let apart = own_names::of_script(engine, &ast, earlier);
     let mut marks = Marks::of(engine, &ast);
     if !scope.is_empty() {
-        // a variable of before may be anything
+        // an earlier variable may have any type
         marks.ints.clear();
     }
     let is_plain = marks.assigned.is_empty() && marks.ints.is_empty() && apart.is_empty();
@@ -66,7 +66,7 @@ pub fn compile(engine: &Engine, scope: &Scope, text: &str, earlier: &AST) -> Res
     Ok(engine.optimize_ast(scope, ast, OptimizationLevel::Simple))
 }
 
-/// The tree of a text before it is folded; a key of a constant that is assigned to is an error of the text.
+/// The tree of a text before folding; assigning to a key of a constant is an error of the text.
 pub fn parsed(engine: &Engine, scope: &Scope, text: &str) -> Result<AST, ParseError> {
     let ast = engine.compile_with_scope(scope, text)?;
     match changed_constant(&ast, scope) {
@@ -75,7 +75,7 @@ pub fn parsed(engine: &Engine, scope: &Scope, text: &str) -> Result<AST, ParseEr
     }
 }
 
-/// The first constant of which a key is assigned to, where no variable has its name.
+/// The first constant with an assigned key, unless a variable has its name.
 fn changed_constant(ast: &AST, scope: &Scope) -> Option<(String, Position)> {
     let (mut roots, mut constants, mut variables) = (Vec::new(), HashSet::new(), HashSet::new());
     ast.walk(&mut |path: &[ASTNode]| {
@@ -118,7 +118,7 @@ fn root(chain: &Expr) -> &Expr {
     }
 }
 
-/// The tree of a text as it runs, where its tree as it is written is known.
+/// The tree of a text as executed, given its tree as written.
 pub fn compile_written(engine: &Engine, written: &AST, text: &str) -> Result<AST, ParseError> {
     let ast = marked(Marks::of(engine, written), || engine.compile(text))?;
     Ok(engine.optimize_ast(&Scope::new(), ast, OptimizationLevel::Simple))
@@ -128,10 +128,10 @@ fn marked<T>(marks: Marks, work: impl FnOnce() -> T) -> T {
     crate::scoped::with(&MARKS, Some(marks), work)
 }
 
-/// Where the properties are that `a.b.c = value` assigns to: the `c`.
+/// Positions of the properties that `a.b.c = value` assigns to: the `c`.
 fn assigned(engine: &Engine, ast: &AST) -> HashSet<Position> {
     let mut found = HashSet::new();
-    // a host's types may have keys of their own, which are written as properties too
+    // a host's types may have their own keys, which are also written as properties
     if !engine.default_tag().is_unit() {
         return found;
     }
@@ -150,7 +150,7 @@ fn assigned(engine: &Engine, ast: &AST) -> HashSet<Position> {
     found
 }
 
-/// The last link of a chain behind a dot, where it is a property.
+/// The last link of a chain after a dot, if it is a property.
 fn dotted(rest: &Expr) -> Option<Position> {
     match rest {
         Expr::Property(_, position) => Some(*position),
@@ -169,7 +169,7 @@ fn indexed(parts: &BinaryExpr, flags: ASTFlags) -> Option<Position> {
     }
 }
 
-/// The tree of a text as it is written: the checker and option tables read it.
+/// The tree of a text as written, for the checker and option tables.
 pub fn as_written(engine: &Engine, text: &str) -> Result<AST, ParseError> {
     WRITTEN.set(true);
     let written = engine.compile(text);
@@ -177,7 +177,7 @@ pub fn as_written(engine: &Engine, text: &str) -> Result<AST, ParseError> {
     written
 }
 
-/// A text's tree as it is written, where it has one; variables may be missing.
+/// The tree of a text as written, if it parses; variables may be undefined.
 pub fn loosely(engine: &mut Engine, text: &str) -> Option<AST> {
     engine.set_strict_variables(false);
     let ast = as_written(engine, text);

@@ -1,4 +1,4 @@
-//! The names that a script declares, read off its words: for what was probably meant.
+//! The names that a script declares, scanned from its tokens: candidates for "did you mean".
 
 use super::modules;
 use super::sources::Names;
@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 
 impl Names {
-    /// What a text declares, and these.
+    /// The names of a text, added to these.
     pub fn and(&self, text: &str) -> Names {
         let (mut variables, mut functions) = (variables(text), functions(text));
         variables.extend_from_slice(&self.variables);
@@ -16,7 +16,7 @@ impl Names {
     }
 }
 
-/// What a script imports, by the name it gives it; `None` where the path is computed.
+/// A script's imports, by alias; `None` for a computed path.
 pub fn imports(ast: &AST, source: &str) -> HashMap<String, Option<PathBuf>> {
     let mut found = HashMap::new();
     ast.walk(&mut |path: &[ASTNode]| {
@@ -67,7 +67,7 @@ fn identifiers(words: &[&str], several: bool) -> Vec<String> {
     if several { found.collect() } else { found.next().into_iter().collect() }
 }
 
-/// Functions that the script defines, with how many parameters.
+/// Functions that the script defines, with their parameter counts.
 pub fn functions(text: &str) -> Vec<(String, usize)> {
     let words = words(text);
     let mut found = Vec::new();
@@ -118,7 +118,7 @@ fn words(text: &str) -> Vec<&str> {
     words
 }
 
-/// How long the string literal is with which the text begins.
+/// Length of the string literal at the start of the text.
 fn string_length(text: &str) -> usize {
     let mut escaped = false;
     for (at, c) in text.char_indices().skip(1) {

@@ -1,11 +1,11 @@
-//! Where two texts differ, line by line.
+//! Line-by-line differences of two texts.
 
-/// Lines around a difference that are shown too.
+/// Context lines around a difference.
 const AROUND: usize = 2;
-/// Lines of a difference that are shown at most.
+/// Maximum number of lines shown.
 const SHOWN: usize = 60;
 
-/// The lines that differ, with their numbers: `-` is in `old` alone, `+` in `new` alone.
+/// The lines that differ, with their numbers: `-` only in `old`, `+` only in `new`.
 pub fn lines(old: &str, new: &str) -> String {
     let steps = steps(&old.lines().collect::<Vec<_>>(), &new.lines().collect::<Vec<_>>());
     let near = |index: usize| {
@@ -37,7 +37,7 @@ pub fn lines(old: &str, new: &str) -> String {
 
 struct Step<'a> {
     sign: char,
-    /// Of a line in both, its number in the old text.
+    /// For a line in both texts, its number in the old one.
     number: usize,
     text: &'a str,
 }
@@ -65,13 +65,13 @@ fn steps<'a>(old: &[&'a str], new: &[&'a str]) -> Vec<Step<'a>> {
     steps
 }
 
-/// A longest common subsequence, as pairs of places; none where the texts are too long for it.
+/// A longest common subsequence, as pairs of indices; `None` if the texts are too long.
 fn common(a: &[&str], b: &[&str]) -> Vec<(usize, usize)> {
     if a.len() * b.len() > 4_000_000 {
         return Vec::new();
     }
     let wide = b.len() + 1;
-    // how long it is from (i, j) on
+    // length of the subsequence from (i, j) on
     let mut long = vec![0_u32; (a.len() + 1) * wide];
     for i in (0..a.len()).rev() {
         for j in (0..b.len()).rev() {

@@ -1,14 +1,14 @@
-//! How values are looked at: as a page, at the prompt and in notebooks, and weighed, in `who`.
+//! Display of values: as a page, at the prompt and in notebooks, and their memory use in `who`.
 
 use rhai::{Dynamic, Variant};
 use std::any::TypeId;
 use std::fmt::Write;
 
-/// A value as people see it.
+/// A value as displayed.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Page {
     pub text: String,
-    /// For notebooks, where there is more than text to see.
+    /// HTML for notebooks, if it shows more than the text.
     pub html: Option<String>,
     pub svg: Option<String>,
 }
@@ -18,25 +18,25 @@ impl Page {
         Page { text: text.into(), ..Page::default() }
     }
 
-    /// Text on a terminal; a table of HTML elsewhere.
+    /// Text on a terminal; an HTML table in notebooks.
     pub fn table(text: String, headings: &[String], rows: &[Vec<String>]) -> Page {
         Page { text, html: Some(html(headings, rows)), svg: None }
     }
 }
 
-/// How large a value is.
+/// Size of a value.
 #[derive(Clone, Debug, Default)]
 pub struct Weight {
     /// `[2, 8]`, `23,490 rows`: its shape in the type's own terms.
     pub shape: String,
-    /// The pieces of memory that it holds, each by its address: values may share them.
+    /// The memory blocks it holds, each by its address: values may share them.
     pub parts: Vec<(usize, u64)>,
 }
 
 type Show = Box<dyn Fn(&Dynamic, usize) -> Option<Page> + Send + Sync>;
 type Weigh = Box<dyn Fn(&Dynamic) -> Option<Weight> + Send + Sync>;
 
-/// What nouns told of their types.
+/// Display functions that nouns registered for their types.
 #[derive(Default)]
 pub struct Looks {
     pages: Vec<(TypeId, Show)>,
@@ -44,13 +44,13 @@ pub struct Looks {
 }
 
 impl Looks {
-    /// Tells how values of a type are shown in so many columns.
+    /// Registers the display of a type, for a given number of columns.
     pub fn page<T: Variant + Clone>(&mut self, show: fn(&T, usize) -> Page) {
         let show = move |value: &Dynamic, columns| value.read_lock::<T>().map(|value| show(&value, columns));
         self.pages.push((TypeId::of::<T>(), Box::new(show)));
     }
 
-    /// Tells how large a value of a type is.
+    /// Registers the size of a type.
     pub fn weigh<T: Variant + Clone>(&mut self, weigh: fn(&T) -> Weight) {
         let weigh = move |value: &Dynamic| value.read_lock::<T>().map(|value| weigh(&value));
         self.weights.push((TypeId::of::<T>(), Box::new(weigh)));
@@ -62,7 +62,7 @@ impl Looks {
         show(value, columns)
     }
 
-    /// The size of a value; of lists and maps with all that is in them.
+    /// The size of a value; for lists and maps including their elements.
     pub fn weight_of(&self, value: &Dynamic) -> Weight {
         let mut weight = Weight::default();
         if let Some((_, weigh)) = self.weights.iter().find(|(kind, _)| *kind == value.type_id()) {
@@ -79,14 +79,14 @@ impl Looks {
             weight.parts.extend(map.values().flat_map(|item| self.weight_of(item).parts));
         } else if let Ok(text) = value.as_immutable_string_ref() {
             weight.shape = crate::text::counted(text.chars().count(), "character");
-            // copies of a text share it
+            // copies of a text share its memory
             weight.parts.push((text.as_ptr() as usize, text.len() as u64));
         }
         weight
     }
 }
 
-/// A table as HTML; figures stand to the right.
+/// A table as HTML; numbers are right-aligned.
 fn html(headings: &[String], rows: &[Vec<String>]) -> String {
     let escape = |cell: &String| cell.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
     let mut out = String::from("<table>\n");

@@ -1,15 +1,15 @@
-//! Doc comments: their prose, and the lines in them that only the registry reads.
+//! Doc comments: their prose, and the lines that only the registry reads.
 
-/// What a function or a module says about itself.
+/// The doc of a function or a module.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Doc {
     pub text: String,
-    /// The words by which it is looked for, of the line `also: a, b`: its names in other libraries, terms of the field.
+    /// Search terms from the line `also: a, b`: its names in other libraries, terms of the field.
     pub also: Vec<String>,
-    /// A line `inner` says that it is a part of something else: help, Tab and the reference leave it out.
+    /// A line `inner` marks an internal part: help, Tab and the reference leave it out.
     pub is_inner: bool,
-    /// A line `effect` says that it does more than to return a value of its arguments: it writes, reads, prints, draws at random or opens
-    /// something. A closure that calls it runs on one thread.
+    /// A line `effect` marks a function that does more than return a value of its arguments: it writes, reads, prints, draws
+    /// random numbers or opens something. A closure that calls it runs on one thread.
     pub has_effect: bool,
 }
 
@@ -32,19 +32,19 @@ impl Doc {
                 None => text.push(line),
             }
         }
-        // where such a line stood between two empty ones, one is enough
+        // a removed line between two empty lines leaves one of them
         text.dedup_by(|later, first| later.is_empty() && first.is_empty());
         doc.text = text.join("\n").trim().to_string();
         doc
     }
 
-    /// Reads what a module of the standard library says about itself in its `//!` lines.
+    /// Reads the doc of a standard library module from its `//!` lines.
     pub fn of_module(text: &str) -> Doc {
         Doc::read(&text.lines().take_while(|line| line.starts_with("//!")).collect::<Vec<_>>().join("\n"))
     }
 }
 
-/// The first sentence of a doc, without its full stop. One after an abbreviation does not end it.
+/// The first sentence of a doc, without its full stop. A full stop after an abbreviation does not end it.
 pub fn summary(text: &str) -> &str {
     let paragraph = text.split("\n\n").next().unwrap_or_default().trim();
     let ends = |at: &usize| {

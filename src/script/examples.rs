@@ -1,4 +1,4 @@
-//! The examples in docs, run as tests: ```` ```rhai ```` blocks in which `//=>` says what an expression prints.
+//! The examples in docs, run as tests: ```` ```rhai ```` blocks in which `//=>` is followed by an expression's printed value.
 
 use super::session::Session;
 use super::{Fault, Host, Output};
@@ -7,9 +7,9 @@ use rhai::Dynamic;
 /// One fenced block of Rhai in some text.
 #[derive(Clone, Debug)]
 pub struct Example {
-    /// Where it stands: a file, or the function whose doc it is in.
+    /// Its location: a file, or the function that it documents.
     pub source: String,
-    /// The line of its first line in `source`, counted from 1; lines of a doc count from the doc's beginning.
+    /// The number of its first line in `source`, from 1; in a doc, counted from the doc's beginning.
     pub line: usize,
     pub text: String,
 }
@@ -35,9 +35,9 @@ pub fn blocks(source: &str, text: &str) -> Vec<Example> {
     found
 }
 
-/// A piece of a block up to an expectation, or up to its end.
+/// A part of a block up to an expectation or its end.
 struct Step {
-    /// Preceded by as many empty lines as keep its line numbers.
+    /// Preceded by empty lines that keep its line numbers.
     text: String,
     line: usize,
     expected: Option<String>,
@@ -49,7 +49,7 @@ fn steps(example: &Example) -> Vec<Step> {
     let mut continued = false;
     for (index, line) in example.text.lines().enumerate() {
         let number = example.line + index;
-        // a printed value of several lines goes on in the comments below
+        // a printed value of several lines continues in the comments below
         if let (true, Some(more), Some(step)) = (continued, line.trim_start().strip_prefix("//"), steps.last_mut())
             && !more.trim_start().starts_with("=>")
         {
@@ -111,13 +111,13 @@ fn judge(
     if alike(&shown, expected) { Ok(()) } else { Err(unlike(example, step, &shown, expected)) }
 }
 
-/// The value as `print` shows it; what was printed, where there is no value.
+/// The value as `print` shows it; the printed text, if there is no value.
 fn shown(host: &Host, output: &Output, value: &Dynamic) -> String {
     let printed = output.take();
     if value.is_unit() && !printed.is_empty() { printed } else { host.show(value) }
 }
 
-/// The same text line by line, but for spaces around and within lines; `…` stands for anything.
+/// Whether the lines are equal, ignoring spaces around and repeated spaces within them; `…` matches anything.
 fn alike(actual: &str, expected: &str) -> bool {
     let words = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
     matches(&words(actual), &words(expected))

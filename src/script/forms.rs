@@ -1,4 +1,4 @@
-//! Forms without options: where a native verb's last parameter is `options`, the host makes the form that leaves it out.
+//! Forms without options: for a native verb whose last parameter is `options`, the host adds the form without it.
 
 use super::Res;
 use super::language::{ASSIGNED, Pairs};
@@ -9,18 +9,18 @@ use rhai::{
 use std::any::TypeId;
 use std::collections::HashMap;
 
-/// A native function as the engine's metadata has it.
+/// A native function as in the engine's metadata.
 struct Form {
     name: String,
     types: Vec<TypeId>,
-    /// `x: &mut Tensor`, and what it returns last.
+    /// `x: &mut Tensor`, …, with the return type last.
     infos: Vec<String>,
     comments: Vec<String>,
     takes_options: bool,
     is_setter: bool,
 }
 
-/// What the engine calls the setter of a property, before the property's name.
+/// The engine's prefix of property setters.
 const SETTER: &str = "set$";
 
 impl Form {
@@ -34,7 +34,7 @@ impl Form {
         let last = facts.params_info.get(facts.param_types.len().wrapping_sub(1));
         let is_called = last.and_then(|info| info.split(':').next()).is_some_and(|name| name.trim() == "options");
         let takes_options = is_called && facts.param_types.last() == Some(&TypeId::of::<Map>());
-        // what is only read where a form is made; the prompt waits for this
+        // strings that are only needed when a form is made; the prompt waits for this
         let infos = facts.params_info.iter().map(ToString::to_string).chain([facts.return_type.to_string()]);
         Some(Form {
             name: facts.name.to_string(),
@@ -46,7 +46,7 @@ impl Form {
         })
     }
 
-    /// Whether it already answers what `other` would without its options.
+    /// Whether it already accepts the calls of `other` without its options.
     fn stands_for(&self, other: &Form) -> bool {
         let any = TypeId::of::<Dynamic>();
         let meets = |(own, wanted): (&TypeId, &TypeId)| own == wanted || *own == any;
@@ -55,7 +55,7 @@ impl Form {
             && self.types.iter().zip(&other.types).all(meets)
     }
 
-    /// The same without its options.
+    /// Registers the form without options.
     fn make(&self, module: &mut Module) {
         let count = self.types.len() - 1;
         let is_method = count > 0 && self.infos[0].replace("& mut", "&mut").contains("&mut ");
@@ -69,7 +69,7 @@ impl Form {
         };
         let (func, has_context, is_pure, is_volatile) = (Shared::new(call), true, true, true);
         let func = match is_method {
-            // whether it may be called on a constant, the verb itself decides
+            // the verb itself decides whether it may be called on a constant
             true => RhaiFunc::Method { func, has_context, is_pure, is_volatile },
             false => RhaiFunc::Pure { func, has_context, is_pure, is_volatile },
         };
@@ -82,20 +82,19 @@ impl Form {
     }
 }
 
-/// A setter under the name that a property has where a script assigns to it (see `language::keys`).
+/// Registers a setter under the marked name of an assigned property (see `language::keys`).
 pub fn assigned(module: &mut Module, setter: &str, types: &[TypeId]) {
     let name = setter.to_string();
     let call = move |context: Option<NativeCallContext>, given: &mut [&mut Dynamic]| -> Res<Dynamic> {
         let Some(context) = context else { return Ok(Dynamic::UNIT) };
         context.call_native_fn_raw(&name, true, given)
     };
-    // whether it may be called on a constant, the setter itself decides
+    // the setter itself decides whether it may be called on a constant
     let func = RhaiFunc::Method { func: Shared::new(call), has_context: true, is_pure: true, is_volatile: true };
     FuncRegistration::new(format!("{setter}{ASSIGNED}")).set_into_module_raw(module, types, func);
 }
 
-/// Registers what a host program has, and what its own types need so that a property that a script assigns to finds its
-/// setter.
+/// Registers a host program's functions, and the setters that assigned properties of its types need.
 pub fn of_host(engine: &mut Engine, register: impl FnOnce(&mut Engine)) {
     let text = [TypeId::of::<ImmutableString>(), TypeId::of::<&str>(), TypeId::of::<String>()];
     let is_by_key = |info: FuncInfo| {
@@ -117,16 +116,16 @@ pub fn of_host(engine: &mut Engine, register: impl FnOnce(&mut Engine)) {
         assigned(&mut module, &name, &[TypeId::of::<Dynamic>(); 2]);
     }
     engine.register_global_module(module.into());
-    // properties that are keys of such a type go without the mark, and so do those of maps: a new key is `m[key] = value`
+    // properties that are keys of such a type have no mark, and neither do those of maps: a new key is `m[key] = value`
     if engine.collect_fn_metadata(None, is_by_key, false).len() > own {
         engine.set_default_tag(true);
     }
 }
 
-/// Verbs by name and number of parameters, and whether the last of them is options in every form.
+/// Verbs by name and parameter count, and whether the last parameter is options in every form.
 pub type Verbs = HashMap<(String, usize), bool>;
 
-/// Adds the forms without options that a noun's module lacks, and notes its verbs.
+/// Adds the missing forms without options to a noun's module, and records its verbs.
 pub fn without_options(module: Module, verbs: &mut Verbs, pairs: &Pairs) -> Module {
     let shared = Shared::new(module);
     let mut engine = Engine::new_raw();

@@ -19,7 +19,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 /// A noun: its folder, and the function that registers it.
 pub type Noun = (&'static str, fn(&mut Host));
 
-/// An engine under construction, and what the registry knows in addition to the engine's own metadata.
+/// An engine under construction, and the registry's additions to the engine's own metadata.
 #[doc(hidden)]
 pub struct Host {
     pub engine: Engine,
@@ -40,7 +40,7 @@ pub struct Host {
     pub has_guests: bool,
     /// Modules of the standard library that don't compile, with the reason.
     pub broken: Vec<(&'static str, Fault)>,
-    /// What the script that this engine was made for needs.
+    /// The modules needed by the script that this engine was made for.
     pub needs: Needs,
     /// The loaded modules of the standard library.
     scripts: Vec<library::Script>,
@@ -98,7 +98,7 @@ impl Host {
         stops(&mut self.engine, cancel, &self.bounds);
     }
 
-    /// Loads those of these modules of the standard library, and of their dependencies, that are not loaded yet.
+    /// Loads the modules `names` of the standard library, and their dependencies, unless already loaded.
     pub fn load(&mut self, names: &[&'static str]) {
         let scripts = self.scripts.iter().map(|script| script.name);
         let known: Vec<&str> = scripts.chain(self.broken.iter().map(|(name, _)| *name)).collect();
@@ -297,7 +297,7 @@ fn engine(output: &Output, sources: &Sources, cancel: &Cancel, bounds: &Bounds, 
     stops(&mut engine, cancel, bounds);
     engine.set_module_resolver(Modules::new(sources.clone()));
     engine.set_strict_variables(true);
-    // a text is parsed as written, and folded after it has been checked
+    // a text is parsed as written, and folded after the check
     engine.set_optimization_level(OptimizationLevel::None);
     let limits = bounds.limits();
     engine.set_max_call_levels(limits.calls);

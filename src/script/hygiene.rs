@@ -1,11 +1,11 @@
-//! Functions of a module see their own helpers, whatever the script that calls them has named the same, and what the script
-//! gives to a module sees the script's.
+//! Functions of a module see their own helpers, even if the calling script defines functions of the same names; closures that the
+//! script passes to a module see the script's functions.
 //!
-//! Rhai 1.27 keeps one cache of resolved names while it goes from a script into a module and back, and looks a name up
-//! in everything that is open: a user's `fn line(a, b)` would answer a call of `line(a, b)` inside `vocab::report`, and
-//! `assert::eq` a user's own `eq(a, b)` in a closure that `assert::throws` calls. So each module is compiled with names of
-//! its own inside: its functions, and calls of them, are `line__of_vocab`. The plain name is only there for others, behind
-//! the module's: inside it nothing has it.
+//! Rhai 1.27 keeps one cache of resolved names across calls from a script into a module and back, and looks a name up in
+//! all open scopes: a user's `fn line(a, b)` would answer a call of `line(a, b)` inside `vocab::report`, and
+//! `assert::eq` a user's own `eq(a, b)` in a closure that `assert::throws` calls. Therefore each module is compiled with
+//! unique inner names: its functions, and calls of them, are `line__of_vocab`. The plain name exists only for outside
+//! callers, qualified by the module; no code inside the module uses it.
 
 use super::compile;
 use super::own_names::{self, Named, own_name, plain};
@@ -17,14 +17,14 @@ use std::any::TypeId;
 use std::cell::RefCell;
 
 thread_local! {
-    /// What is in sight of a module's functions, when all of the module has run.
+    /// The scope of a module's functions, after the whole module has run.
     static SIGHT: RefCell<Option<Shared<EncapsulatedEnviron>>> = const { RefCell::new(None) };
 }
 
-/// Notes what is in sight where it is called: the last call of a module.
+/// Captures the current scope: the last call of a module.
 const SEE: &str = "_see";
 
-/// Lets the engine compile modules with names of their own.
+/// Lets the engine compile modules with unique inner names.
 #[allow(deprecated)] // rhai's word for volatile: its version is pinned, and tests of the host hold what it does
 pub fn install(engine: &mut Engine) {
     engine.on_parse_token(|token, position, _| {
@@ -34,9 +34,9 @@ pub fn install(engine: &mut Engine) {
     engine.register_fn(SEE, |ctx: NativeCallContext| SIGHT.set(Some(Shared::new(ctx.global_runtime_state().into()))));
 }
 
-/// Compiles and runs the module in `text`, of which `written` is the tree, and whose positions refer to `source`; `label`
-/// makes its own names unlike those of other modules. Of the functions in `optional`, name and parameters, the last
-/// parameter is options: they get a form without it.
+/// Compiles and runs the module in `text`, with the tree `written`; its positions refer to `source`, and `label` makes its inner
+/// names unique among modules. For the functions in `optional` (name and parameters), whose last parameter is options, it adds a
+/// form without options.
 pub fn module(
     engine: &Engine,
     text: &str,
@@ -65,7 +65,7 @@ pub fn module(
     }
     let public = all.iter().filter(|function| function.access == FnAccess::Public);
     let public: Vec<ScriptFuncDef> = public.filter_map(by_plain_name).collect();
-    // imports in it are relative to it
+    // its imports are relative to it
     let own = AST::new_with_source(own.statements().iter().cloned(), functions, source);
     let mut module = Module::eval_ast_as_new(Scope::new(), &own, engine)?;
     if let Some(sight) = SIGHT.take().filter(|_| !is_open) {
@@ -80,7 +80,7 @@ pub fn module(
     Ok(module)
 }
 
-/// All functions of a module, with the forms that leave the options out: `fn f(a, b) { f(a, b, #{}) }`.
+/// All functions of a module, with the forms without options: `fn f(a, b) { f(a, b, #{}) }`.
 fn with_forms(
     engine: &Engine,
     own: &AST,
@@ -105,17 +105,16 @@ fn with_forms(
     Ok(all)
 }
 
-/// A function of a module under the name that was written.
+/// A function of a module under its written name.
 fn by_plain_name(function: &ScriptFuncDef) -> Option<ScriptFuncDef> {
     let name = plain(&function.name);
     (name != function.name.as_str()).then(|| ScriptFuncDef { name: name.into(), ..function.clone() })
 }
 
-/// Whether the module may look for its functions by the names that were written: methods, `Fn("name")`; or ends before its
-/// last line.
+/// Whether the module may look up its functions by their written names (methods, `Fn("name")`), or returns before its last line.
 fn calls_by_plain_names(written: &AST) -> bool {
     let mut found = false;
-    // of the module itself: returns of its functions are none of it
+    // returns of the module itself, not of its functions
     written.clone_statements_only().walk(&mut |path: &[ASTNode]| {
         found |= matches!(path.last(), Some(ASTNode::Stmt(Stmt::Return(..))));
         !found

@@ -1,14 +1,14 @@
-//! Where `input` reads: standard input, a closure of the host application, the prompt's line editor, or nowhere.
+//! The source of `input`: standard input, a closure of the host application, the prompt's line editor, or none.
 
 use crate::sync::unpoisoned;
 use crate::{Error, Result, cancel, ranks};
 use std::sync::{Arc, Mutex};
 
-/// A shared place from which a script reads lines.
+/// A shared source of lines for a script.
 #[derive(Clone, Default)]
 pub struct Input(Arc<Mutex<From>>);
 
-/// Reads a line after a prompt; none at the end.
+/// Reads a line after a prompt; `None` at the end.
 type Line = dyn FnMut(&str) -> Result<Option<String>> + Send;
 
 #[derive(Default)]
@@ -21,33 +21,33 @@ enum From {
 }
 
 impl Input {
-    /// Takes every line from now on from `line`; `None` is the end.
+    /// Reads every following line from `line`; `None` is the end.
     pub fn give(&self, line: impl FnMut() -> Option<String> + Send + 'static) {
         *self.from() = From::Closure(Box::new(line));
     }
 
-    /// Lets `line` ask for every line from now on: it shows the text that it is given, and reads on the thread that asks.
+    /// Reads every following line with `line`, which shows the given text, and runs on the calling thread.
     pub fn edit(&self, line: impl FnMut(&str) -> Result<Option<String>> + Send + 'static) {
         *self.from() = From::Editor(Box::new(line));
     }
 
-    /// Nothing can be read from now on.
+    /// Closes the source: later reads fail.
     pub fn close(&self) {
         *self.from() = From::Nowhere;
     }
 
-    /// Whether whoever reads shows what is before the line, and draws it again as it likes.
+    /// Whether the reader shows the text before the line itself, and redraws it.
     pub fn is_edited(&self) -> bool {
         matches!(*self.from(), From::Editor(_))
     }
 
-    /// The next line, without its end; `before` is what is on the screen before it.
+    /// Reads the next line, without its line ending; `before` is the text on the screen before it.
     pub fn line(&self, before: &str) -> Result<String> {
         if let From::Editor(line) = &mut *self.from() {
             return line(before)?.ok_or_else(ended);
         }
         let input = self.clone();
-        // a line may be long in coming, and Ctrl-C ends the wait; a launcher gives its input to rank 0
+        // the read may block for long, and Ctrl-C ends it; a launcher passes its input to rank 0
         ranks::first_value("input", || cancel::apart(move || input.wait())?)
     }
 

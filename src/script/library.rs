@@ -1,4 +1,4 @@
-//! Loads the standard library: each module when it is first needed, with what it needs itself.
+//! Loads the standard library: each module with its dependencies, on first use.
 
 use super::sources::Sources;
 use super::tables::Uses;
@@ -12,22 +12,22 @@ pub fn announce(engine: &mut Engine) {
     }
 }
 
-/// What became of the modules that were asked for.
+/// Results of loading modules.
 #[derive(Default)]
 pub struct Read {
-    /// Those that are broken, with their fault; they stay empty.
+    /// Broken modules, with their faults; they stay empty.
     pub broken: Vec<(&'static str, Fault)>,
     pub scripts: Vec<Script>,
 }
 
-/// A module that is read: its tree as it is written.
+/// A parsed module: its tree as written.
 pub struct Script {
     pub name: &'static str,
     pub ast: AST,
     pub uses: Uses,
 }
 
-/// Reads the modules called `names`, and those that these name in turn, but for the `known`.
+/// Reads the modules `names` and their dependencies, except the `known` ones.
 pub fn read(engine: &mut Engine, sources: &Sources, names: &[&'static str], known: &[&str]) -> Read {
     let mut read = Read::default();
     let mut names = names.to_vec();
@@ -50,7 +50,7 @@ pub fn read(engine: &mut Engine, sources: &Sources, names: &[&'static str], know
     read
 }
 
-/// Compiles and runs a module that was read; `optional` are its functions whose last parameter may be left out.
+/// Compiles and runs a parsed module; `optional` are its functions whose last parameter may be left out.
 pub fn module(
     engine: &Engine,
     sources: &Sources,

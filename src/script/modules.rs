@@ -15,11 +15,11 @@ use std::time::SystemTime;
 /// Finds, compiles and keeps the modules that scripts import.
 pub struct Modules {
     sources: Sources,
-    /// By full path, with the time of the file that was read.
+    /// By full path, with the modification time of the file.
     known: Mutex<HashMap<PathBuf, (SystemTime, Shared<Module>)>>,
-    /// What is being imported now, outermost first.
+    /// The imports in progress, outermost first.
     open: Mutex<Vec<PathBuf>>,
-    /// How many were compiled so far.
+    /// Number of modules compiled so far.
     count: AtomicUsize,
 }
 
@@ -68,7 +68,7 @@ impl ModuleResolver for Modules {
     ) -> Result<Shared<Module>, Box<EvalAltResult>> {
         let file = place(source, path);
         let named = file.display().to_string();
-        // with its file, so that a fault shows the right one; one without a position is about the import itself
+        // with its file, so that a fault shows the right one; an error without a position is about the import itself
         self.import(engine, &file).map_err(|mut error| {
             if error.position().is_none() {
                 error.set_position(position);
@@ -84,7 +84,7 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     unpoisoned(mutex.lock())
 }
 
-/// The file that `import "path"` in the script `source` means.
+/// The file of `import "path"` in the script `source`.
 pub fn place(source: Option<&str>, path: &str) -> PathBuf {
     let mut file = source.map(Path::new).and_then(Path::parent).map(Path::to_path_buf).unwrap_or_default();
     for part in Path::new(path).components() {

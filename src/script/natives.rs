@@ -182,7 +182,7 @@ pub fn text(panic: &(dyn Any + Send)) -> String {
 }
 
 thread_local! {
-    /// The closure of the application that panicked, and its message, on the way to where the script was started.
+    /// The host application's closure that panicked, and its message, until the script's starter reads them.
     static BLAMED: RefCell<Option<(&'static str, String)>> = const { RefCell::new(None) };
 }
 

@@ -1,5 +1,4 @@
-//! What a script asks of its host, by its syntax tree and those of the files that it imports: a word in a comment or in
-//! a string asks for nothing.
+//! Requirements of a script, from its syntax tree and those of its imports: words in comments and strings do not count.
 
 use super::compile::loosely;
 use super::{modules, stdlib};
@@ -8,7 +7,7 @@ use rhai::{AST, ASTNode, Engine, Expr, FnCallExpr, Stmt};
 use std::collections::HashSet;
 use std::path::PathBuf;
 
-/// What a script asks for, with all that it imports.
+/// Requirements of a script and all its imports.
 #[derive(Clone, Debug, Default)]
 pub struct Needs {
     /// The modules of the standard library that it names.
@@ -20,7 +19,7 @@ pub struct Needs {
 }
 
 impl Needs {
-    /// Reads a script and what it imports. A path that is computed may be any file: all is needed.
+    /// Reads a script and its imports. A computed import path may be any file, so everything is required.
     pub fn of(engine: &mut Engine, name: &str, text: &str) -> Needs {
         let mut needs = Needs::default();
         let mut seen: HashSet<PathBuf> = HashSet::new();
@@ -33,7 +32,7 @@ impl Needs {
                     return Needs { modules, takes_args: true, sets_threads: true };
                 };
                 let file = modules::place(Some(&name), &path);
-                // one that can't be read is told where it is imported
+                // an unreadable file is reported at its import
                 if seen.insert(files::full(&file).unwrap_or(file.clone()))
                     && let Ok(text) = super::read_script(&file)
                 {
@@ -44,7 +43,7 @@ impl Needs {
         needs
     }
 
-    /// Adds what one tree asks for; gives the paths of its imports, `None` for one that is computed.
+    /// Adds the requirements of one tree; returns the paths of its imports, `None` for a computed path.
     fn add(&mut self, ast: &AST) -> Vec<Option<String>> {
         let mut imports = Vec::new();
         ast.walk(&mut |path: &[ASTNode]| {
@@ -71,7 +70,7 @@ impl Needs {
         if !call.namespace.is_empty() {
             return self.module(call.namespace.root());
         }
-        // `Fn("threads")` may be called with anything
+        // `Fn("threads")` may be called with any arguments
         let pointed = match call.args.first() {
             Some(Expr::StringConstant(name, _)) if call.name == "Fn" => name.as_str(),
             _ => "",

@@ -1,5 +1,5 @@
-//! Where the functions of a session were written. The engine takes all of them for functions of the newest piece, and a
-//! closure for one of whoever calls it: so what it says of an error is corrected before anybody reads it.
+//! The origins of a session's functions. The engine attributes all of them to the newest input, and a closure to its caller, so
+//! positions in errors are corrected before display.
 
 use super::explain::Spot;
 use super::own_names;
@@ -7,11 +7,11 @@ use rhai::{AST, EvalAltResult, Position};
 use std::collections::HashMap;
 use std::sync::Arc;
 
-/// The functions of a session, closures too, by name.
+/// The functions of a session, including closures, by name.
 #[derive(Clone, Default)]
 pub struct Origins(HashMap<String, Vec<Origin>>);
 
-/// A function, and the text that it is in.
+/// A function and its source text.
 #[derive(Clone)]
 struct Origin {
     params: usize,
@@ -22,7 +22,7 @@ struct Origin {
 }
 
 impl Origins {
-    /// Notes the functions of a piece, in place of earlier ones of the same names and parameters.
+    /// Adds the functions of an input; they replace earlier ones with the same name and parameters.
     pub fn add(&mut self, piece: &AST, source: &str, text: &str) {
         let mut shared: Option<(Arc<str>, Arc<str>)> = None;
         for function in piece.iter_fn_def() {
@@ -35,8 +35,8 @@ impl Origins {
         }
     }
 
-    /// Names the pieces in which the functions are that an error went through; `newest` is the piece that was run, whose
-    /// text is `text`.
+    /// Sets the source of each function that an error passed through; `newest` is the name of the input that ran, and `text` its
+    /// text.
     pub fn correct(&self, error: &mut EvalAltResult, newest: &str, text: &str) {
         let mut caller: Option<Arc<str>> = Some(text.into());
         let mut error = error;
@@ -84,7 +84,7 @@ fn is_closure(name: &str) -> bool {
     name.starts_with("anon$")
 }
 
-/// With how many arguments a function is called at a place of a text, if that is what is there.
+/// Number of arguments of the call of a function at a position, if there is one.
 fn arguments(text: &str, name: &str, call: Position) -> Option<usize> {
     let spot = Spot::new(text, call);
     if spot.word(0) != own_names::plain(name) || spot.word(1) != "(" {

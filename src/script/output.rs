@@ -1,4 +1,4 @@
-//! Where `print` goes: standard output, a text that a test reads, or a closure of the host application.
+//! The destination of `print`: standard output, a text that a test reads, or a closure of the host application.
 
 use crate::cancel::Cancel;
 use crate::sync::unpoisoned;
@@ -6,18 +6,18 @@ use crate::{Error, progress, ranks};
 use std::io::{ErrorKind, Write};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 
-/// A shared place for what a script prints.
+/// A shared destination for a script's output.
 #[derive(Clone, Default)]
 pub struct Output(Arc<Mutex<Place>>);
 
 #[derive(Default)]
 struct Place {
     to: To,
-    /// A line that is begun and not ended.
+    /// An unfinished line.
     begun: String,
-    /// How many bytes of it are on the terminal.
+    /// Number of its bytes already on the terminal.
     shown: usize,
-    /// Stops the script that prints where nothing can be written any more.
+    /// Stops the printing script when standard output can't be written any more.
     stop: Cancel,
 }
 
@@ -30,22 +30,22 @@ enum To {
 }
 
 impl Output {
-    /// Keeps what is printed from now on, instead of showing it.
+    /// Captures the output from now on, instead of showing it.
     pub fn capture(&self) {
         self.lock().to = To::Text(String::new());
     }
 
-    /// Gives every line that is printed from now on to `line`, without the line's end.
+    /// Passes every following line to `line`, without its line ending.
     pub fn give(&self, line: impl FnMut(&str) + Send + 'static) {
         self.lock().to = To::Closure(Box::new(line));
     }
 
-    /// Lets a failed write to standard output stop what runs under `cancel`.
+    /// Stops the work under `cancel` when a write to standard output fails.
     pub fn stops(&self, cancel: &Cancel) {
         self.lock().stop = cancel.clone();
     }
 
-    /// What was printed since the last look.
+    /// The output since the last call.
     pub fn take(&self) -> String {
         match &mut self.lock().to {
             To::Text(kept) => std::mem::take(kept),
@@ -57,12 +57,12 @@ impl Output {
         self.lock().part(&format!("{text}\n"));
     }
 
-    /// Text that goes on in the same line.
+    /// Adds text to the current line.
     pub fn part(&self, text: &str) {
         self.lock().part(text);
     }
 
-    /// Ends a line that was begun.
+    /// Ends an unfinished line.
     pub fn end_line(&self) {
         let mut place = self.lock();
         if !place.begun.is_empty() {
@@ -70,7 +70,7 @@ impl Output {
         }
     }
 
-    /// Gives the line that was begun to whoever draws it from now on.
+    /// Takes the unfinished line, for a caller that draws it from now on.
     pub fn take_begun(&self) -> String {
         let mut place = self.lock();
         place.shown = 0;
@@ -104,7 +104,7 @@ impl Place {
             }
             self.shown = 0;
         }
-        // beside a bar, which is drawn again and again, a line is shown when it is whole
+        // beside a progress bar, which is redrawn, a line is shown once it is complete
         if matches!(self.to, To::Terminal) && self.shown < self.begun.len() && !progress::is_showing() {
             self.stop_unless(show(&self.begun[self.shown..]));
             self.shown = self.begun.len();
@@ -112,18 +112,18 @@ impl Place {
     }
 }
 
-/// The first write to standard output that failed. What follows is dropped.
+/// The first failed write to standard output. Later output is dropped.
 static FAILED: OnceLock<Error> = OnceLock::new();
 
-/// Why standard output can't be written, where it can't: its disk is full, or its reader has gone (`| head`). The program
-/// tells it, and ends with a fault: what was asked for is not there.
+/// The reason why standard output can't be written, if so: a full disk, or a closed pipe (`| head`). The program reports it and
+/// ends with a fault, since the requested output is missing.
 pub fn failed() -> Option<&'static Error> {
     FAILED.get()
 }
 
-/// Shows text at once. Says whether it could.
+/// Writes text at once. Returns whether it succeeded.
 pub fn show(text: &str) -> bool {
-    // of several ranks the first one speaks for all
+    // only rank 0 prints
     if !ranks::is_first() {
         return true;
     }

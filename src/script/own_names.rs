@@ -1,19 +1,20 @@
-//! Names that functions get while their text is compiled, so that nobody else's call finds them: `line__of_vocab` in the module `vocab`, and
-//! `mean__of_script` in a script.
+//! Unique names that functions get during compilation, so that no outside call finds them: `line__of_vocab` in the module
+//! `vocab`, and `mean__of_script` in a script.
 //!
-//! A script's function called as a native one is (`fn options(a, b, c)`, `fn mean(xs)`) would answer inside the standard
-//! library too, in place of the native and, with a receiver, of a verb: Rhai asks all that is open, the script's functions first.
+//! A script function with the name of a native one (`fn options(a, b, c)`, `fn mean(xs)`) would also answer calls inside the
+//! standard library, in place of the native function and, with a receiver, of a verb: Rhai searches all open scopes, the script's
+//! functions first.
 
 use rhai::{AST, ASTNode, Engine, Expr, ParseError, ParseErrorType, Position, Stmt, Token};
 use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
 
 const OF: &str = "__of_";
-/// What stands for the module's name in functions of a script.
+/// Used instead of a module name in functions of a script.
 const SCRIPT: &str = "script";
 
 thread_local! {
-    /// While a text is compiled: its names for calls, by where they stand, and for definitions.
+    /// During compilation: the new names of calls, by position, and of definitions.
     static NAMES: RefCell<Option<Names>> = const { RefCell::new(None) };
 }
 
@@ -24,7 +25,7 @@ struct Names {
     defines: bool,
 }
 
-/// A sign or a word of what is compiled, by its own name where it has one.
+/// Replaces a token of the compiled text by its unique name, if it has one.
 pub fn renamed(token: Token, position: Position) -> Token {
     NAMES.with_borrow_mut(|names| match names {
         Some(names) => names.token(token, position),
@@ -41,17 +42,17 @@ impl Names {
     }
 }
 
-/// The name that people gave a function.
+/// The original name of a function.
 pub fn plain(name: &str) -> &str {
     name.split_once(OF).map_or(name, |(name, _)| name)
 }
 
-/// What a module calls its function among those of others.
+/// The unique name of a module's function.
 pub fn own_name(name: &str, label: &str) -> String {
     format!("{name}{OF}{label}")
 }
 
-/// While it lives, what is compiled gets names of its own.
+/// Guard: compilation uses unique names while it exists.
 pub struct Named;
 
 impl Named {
@@ -117,8 +118,8 @@ fn variables(written: &AST) -> HashSet<String> {
     found
 }
 
-/// Functions of a script that are called as native ones are, by name and number of parameters. Those that are meant as methods, or
-/// looked for by a text, keep their names.
+/// Functions of a script that share their names with native ones, by name and parameter count. Methods and functions looked up by
+/// text keep their names.
 pub fn apart(script: &AST, is_native: impl Fn(&str) -> bool) -> Vec<(String, usize)> {
     let mut functions: Vec<(String, usize)> = Vec::new();
     let mut kept: HashSet<String> = HashSet::new();
@@ -148,7 +149,7 @@ fn says_this(script: &AST, name: &str, count: usize) -> bool {
     found
 }
 
-/// Functions that are looked for by a text: `Fn("line")`; an empty name for one that is computed.
+/// Functions looked up by text: `Fn("line")`; an empty name for a computed one.
 fn pointed(script: &AST) -> Vec<String> {
     let mut found = Vec::new();
     script.walk(&mut |path: &[ASTNode]| {
@@ -166,7 +167,7 @@ fn pointed(script: &AST) -> Vec<String> {
     found
 }
 
-/// The functions of a script, and those of pieces before it, that get names of their own.
+/// The functions of a script, and of earlier inputs, that get unique names.
 pub fn of_script(engine: &Engine, script: &AST, earlier: &AST) -> Vec<(String, usize)> {
     let own: HashSet<(String, usize)> =
         script.iter_functions().map(|function| (function.name.to_string(), function.params.len())).collect();
@@ -182,7 +183,7 @@ pub fn of_script(engine: &Engine, script: &AST, earlier: &AST) -> Vec<(String, u
     found
 }
 
-/// Which of `names` native functions have.
+/// The subset of `names` that native functions have.
 fn natives(engine: &Engine, names: &HashSet<&str>) -> HashSet<String> {
     let among = |info: rhai::FuncInfo| {
         let name = &info.metadata.name;
@@ -191,7 +192,7 @@ fn natives(engine: &Engine, names: &HashSet<&str>) -> HashSet<String> {
     engine.collect_fn_metadata(None, among, true).into_iter().collect()
 }
 
-/// Compiles a script with names of their own for `functions`.
+/// Compiles a script with unique names for `functions`.
 pub fn script(
     script: &AST,
     functions: &[(String, usize)],
@@ -214,7 +215,7 @@ pub fn script(
     work()
 }
 
-/// What a script's function is called in its tree.
+/// The name of a script's function in its tree.
 pub fn called(script: &AST, name: &str, count: usize) -> String {
     let own = own_name(name, SCRIPT);
     let has = script.iter_functions().any(|function| function.name == own && function.params.len() == count);

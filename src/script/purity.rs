@@ -1,6 +1,6 @@
-//! Whether a closure may run on several threads: what it returns depends on its arguments alone, and it changes nothing else.
+//! Decides whether a closure may run on several threads: its result depends only on its arguments, and it changes nothing else.
 //!
-//! Read off its syntax tree, from the safe side: what is not known to be pure is not.
+//! The analysis of its syntax tree is conservative: anything not known to be pure counts as impure.
 
 use super::registry::function::known;
 use super::tables::{method, root};
@@ -9,10 +9,10 @@ use std::cell::RefCell;
 use std::collections::HashSet;
 use std::sync::{LazyLock, OnceLock};
 
-/// What a closure may do beside its result, as a person is told it; `None` for one that is pure.
+/// A closure's possible side effect, in words; `None` for a pure closure.
 pub type Purity = Option<String>;
 
-/// Verbs that leave a list, a map or a text as it is.
+/// Verbs that do not change a list, a map or a text.
 const READS: &[&str] = &[
     "get",
     "keys",
@@ -44,16 +44,16 @@ const READS: &[&str] = &[
     "matches",
     "is_match",
 ];
-/// Of the language: what prints, asks the clock, ends the script, or runs what nobody has looked at.
+/// Impure functions of the language: they print, read the clock, end the script, or run unchecked code.
 const EFFECTS: &[&str] = &["print", "debug", "timestamp", "exit", "eval", "Fn"];
-/// What the language does itself, without a function that is registered.
+/// Built-in functions of the language, which are not registered.
 const BUILT_IN: &[&str] = &["call", "curry", "type_of", "is_shared", "is_def_fn", "is_def_var"];
 
-/// What the nouns have registered.
+/// The functions that the nouns have registered.
 static NOUNS: OnceLock<Vec<Shared<Module>>> = OnceLock::new();
 
-/// Names of functions that only return a value of their arguments: those of the nouns and of the language without a line `effect` in
-/// their docs. What a host application has registered is not among them: nobody knows what it does.
+/// Names of functions that only return a value of their arguments: those of the nouns and of the language without a line `effect`
+/// in their docs. Functions of a host application are excluded: their effects are unknown.
 static PURE: LazyLock<HashSet<String>> = LazyLock::new(|| {
     let mut engine = Engine::new();
     for module in NOUNS.get().into_iter().flatten() {
@@ -66,17 +66,17 @@ static PURE: LazyLock<HashSet<String>> = LazyLock::new(|| {
     pure.filter(|name| !effects.contains(name) && !EFFECTS.contains(name)).map(str::to_string).collect()
 });
 
-/// Notes what nouns have registered, which is the same for all engines.
+/// Stores the functions of the nouns, which are the same for all engines.
 pub fn know(nouns: &[(&'static str, Shared<Module>)]) {
     NOUNS.get_or_init(|| nouns.iter().map(|(_, module)| module.clone()).collect());
 }
 
-/// Whether a function of this name does nothing but return a value of its arguments.
+/// Whether a function of this name only returns a value of its arguments.
 pub fn is_pure(name: &str) -> bool {
     PURE.contains(name)
 }
 
-/// Looks through `closure`, whose functions are in `lib`. `is_value` knows kinds of values that no verb of theirs changes.
+/// Analyzes `closure`, whose functions are in `lib`. `is_value` recognizes types whose verbs never change the value.
 pub fn purity(closure: &FnPtr, lib: &[Shared<Module>], is_value: &dyn Fn(&Dynamic) -> bool) -> Purity {
     let look = Look { lib, is_value, seen: RefCell::default() };
     look.closure(closure, closure.curry()).err()
@@ -85,11 +85,11 @@ pub fn purity(closure: &FnPtr, lib: &[Shared<Module>], is_value: &dyn Fn(&Dynami
 struct Look<'a> {
     lib: &'a [Shared<Module>],
     is_value: &'a dyn Fn(&Dynamic) -> bool,
-    /// Functions that were looked through, or are being so.
+    /// Functions already analyzed, or being analyzed.
     seen: RefCell<HashSet<String>>,
 }
 
-/// A captured variable: its name, and whether verbs may be called on it that are not known to read only.
+/// A captured variable: its name, and whether verbs not known to be read-only may be called on it.
 struct Captured {
     name: String,
     is_value: bool,
@@ -110,7 +110,7 @@ impl Look<'_> {
         self.body(&function, &outer)
     }
 
-    /// An error for a captured value that others may change meanwhile.
+    /// An error for a captured value that others may change concurrently.
     fn value(&self, name: &str, value: &Dynamic) -> Result<(), String> {
         if let Ok(items) = value.as_array_ref() {
             return items.iter().try_for_each(|item| self.value(name, &item.flatten_clone()));
@@ -137,7 +137,7 @@ impl Look<'_> {
     }
 
     fn body(&self, function: &Shared<ScriptFuncDef>, captured: &[Captured]) -> Result<(), String> {
-        // only a tree walks through what functions are made of
+        // functions can only be walked as part of a tree
         let mut alone = Module::new();
         alone.set_script_fn(function.clone());
         let mut fault = Ok(());
@@ -185,7 +185,7 @@ impl Look<'_> {
         if let ("curry", [Expr::DynamicConstant(value, _), given @ ..]) = (name, call.args.as_slice())
             && let Some(inner) = value.read_lock::<FnPtr>()
         {
-            // what an inner closure captures of the outer one's captured variables is theirs
+            // captured variables that an inner closure captures again
             let theirs = given.iter().filter_map(|given| held(given, captured));
             let theirs: Vec<Captured> =
                 theirs.map(|held| Captured { name: held.name.clone(), is_value: held.is_value }).collect();
@@ -205,7 +205,7 @@ impl Look<'_> {
         }
     }
 
-    /// Looks through a function, once.
+    /// Analyzes a function once.
     fn once(&self, name: &str, captured: &[Captured]) -> Result<(), String> {
         if !self.seen.borrow_mut().insert(name.to_string()) {
             return Ok(());

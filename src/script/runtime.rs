@@ -73,7 +73,7 @@ pub struct Builder {
     patience: Option<Duration>,
 }
 
-/// One minute: longer than any host function that is waited for takes.
+/// One minute: more than any host function with waiting callers takes.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 impl Builder {
@@ -131,7 +131,7 @@ impl Builder {
         self
     }
 
-    /// The arguments that scripts see as `args()`: words `key=value`.
+    /// The arguments that scripts see as `args()`: `key=value` words.
     pub fn args(mut self, words: impl IntoIterator<Item = impl Into<String>>) -> Builder {
         self.args = words.into_iter().map(Into::into).collect();
         self

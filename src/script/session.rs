@@ -1,16 +1,16 @@
-//! Text run piece by piece in one scope: what the prompt and the examples do.
+//! Runs text input by input in one scope: for the prompt and the examples.
 
 use super::origins::Origins;
 use super::sources::Names;
 use super::{Res, compile, own_names};
 use rhai::{AST, Dynamic, Engine, Expr, Scope, Stmt};
 
-/// What earlier pieces left behind: variables, functions (also those inside closures), and imports.
+/// The state that earlier inputs left: variables, functions (also those inside closures), and imports.
 #[derive(Clone, Default)]
 pub struct Session {
     pub scope: Scope<'static>,
     functions: AST,
-    /// Which piece each function is from.
+    /// The input that each function is from.
     origins: Origins,
     /// Path and name of each import at the top level.
     imports: Vec<(String, String)>,
@@ -21,31 +21,31 @@ impl Session {
         Session::default()
     }
 
-    /// Compiles one piece without running it.
+    /// Compiles one input without running it.
     pub fn compile(&self, engine: &Engine, text: &str) -> Result<AST, rhai::ParseError> {
         compile::compile(engine, &self.scope, &self.with_imports(text), &self.functions)
     }
 
-    /// Runs one piece, and gives its value.
+    /// Runs one input, and returns its value.
     pub fn run(&mut self, engine: &Engine, name: &str, text: &str) -> Res<Dynamic> {
         let mut piece = self.compile(engine, text)?;
         piece.set_source(name);
         let imports = imports(&piece);
         self.origins.add(&piece, name, text);
-        // closures of earlier pieces need the functions that their pieces made
+        // closures of earlier inputs need the functions of their inputs
         let mut all = self.functions.clone_functions_only();
         all.combine(piece);
         all.set_source(name);
         let mut result = engine.eval_ast_with_scope::<Dynamic>(&mut self.scope, &all);
         if let Err(error) = &mut result {
-            // all functions are of the newest piece, as the engine sees it
+            // the engine attributes all functions to the newest input
             self.origins.correct(error, name, text);
         }
         all.clear_statements();
         self.functions = all;
         self.forget_shadowed();
         if result.is_ok() {
-            // those of earlier pieces are among them
+            // includes the imports of earlier inputs
             self.imports = imports;
         }
         result
@@ -56,7 +56,7 @@ impl Session {
         &self.functions
     }
 
-    /// What later pieces know.
+    /// The names available to later inputs.
     pub fn names(&self) -> Names {
         let functions = self.functions.iter_functions().filter(|function| !function.name.contains('$'));
         Names {
@@ -65,12 +65,12 @@ impl Session {
         }
     }
 
-    /// Gives the imports away: later pieces find them elsewhere.
+    /// Takes the imports out: later inputs find them elsewhere.
     pub fn take_imports(&mut self) -> Vec<(String, String)> {
         std::mem::take(&mut self.imports)
     }
 
-    /// Gives a variable a value, whether it is there or not.
+    /// Sets a variable; creates it if missing.
     pub fn set(&mut self, name: &str, value: Dynamic) {
         match self.scope.get_mut(name) {
             Some(known) => *known = value,
@@ -105,8 +105,7 @@ impl Session {
         }
     }
 
-    /// Imports end with the piece that made them, so each piece begins with those of the earlier ones; on its first
-    /// line, so that line numbers stay.
+    /// Prepends the earlier imports, since imports end with their input; on the first line, so that line numbers stay.
     fn with_imports(&self, text: &str) -> String {
         let mut whole: String =
             self.imports.iter().map(|(path, name)| format!("import {path:?} as {name}; ")).collect();
@@ -115,7 +114,7 @@ impl Session {
     }
 }
 
-/// The `import "…" as name;` statements at the top level of a piece.
+/// The `import "…" as name;` statements at the top level of an input.
 fn imports(piece: &AST) -> Vec<(String, String)> {
     let mut found: Vec<(String, String)> = Vec::new();
     for statement in piece.statements() {

@@ -1,4 +1,4 @@
-//! What the engine knows, for the checker, which runs before every script: names, argument counts and types.
+//! The engine's function names, argument counts and types, for the checker, which runs before every script.
 
 use super::registry::script_type;
 use rhai::{Array, Dynamic, Engine, FLOAT, FnPtr, INT, ImmutableString, Map};
@@ -6,24 +6,24 @@ use std::any::TypeId;
 use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
 
-/// A type, where it is known.
+/// A type, if known.
 pub type Kind = Option<TypeId>;
 
-/// One native function of a name, or one of the standard library, whose parameters take anything.
+/// One native function, or one of the standard library, whose parameters accept any type.
 pub struct Overload {
     pub params: Vec<TypeId>,
     pub returns: Kind,
-    /// Which parameters are called `options`: those that a table says the keys of.
+    /// The parameters named `options`, whose keys a table lists.
     options: Vec<usize>,
 }
 
 impl Overload {
-    /// Whether it takes such arguments, as far as their types are known.
+    /// Whether it accepts these argument types, as far as they are known.
     fn takes(&self, given: &[Kind]) -> bool {
         self.params.len() == given.len() && self.params.iter().zip(given).all(|(param, kind)| fits(*param, *kind))
     }
 
-    /// Whether it can be called on such a value, with so many arguments in parentheses.
+    /// Whether it can be called on this receiver type, with this number of arguments in parentheses.
     pub fn answers(&self, receiver: TypeId, arguments: usize) -> bool {
         self.params.len() == arguments + 1 && fits(self.params[0], Some(receiver))
     }
@@ -32,7 +32,7 @@ impl Overload {
         self.options.contains(&place)
     }
 
-    /// Whether its parameter at `place` takes a map that may be data.
+    /// Whether its parameter at `place` accepts a map that may be data.
     pub fn takes_data(&self, place: usize, given: &[Kind]) -> bool {
         self.takes(given) && !self.has_options(place)
     }
@@ -50,13 +50,13 @@ pub fn kind_of<T: 'static>() -> Kind {
     Some(TypeId::of::<T>())
 }
 
-/// Everything that can be called, by name; properties are `get$name` and `set$name`.
+/// Everything callable, by name; properties are `get$name` and `set$name`.
 pub struct Signatures {
     functions: HashMap<String, Vec<Overload>>,
     names: HashMap<TypeId, String>,
 }
 
-/// A function as the engine's metadata has it.
+/// A function as in the engine's metadata.
 struct Raw {
     name: String,
     hash: u64,
@@ -66,15 +66,15 @@ struct Raw {
     returns: String,
 }
 
-/// What the language itself answers, whatever the type.
+/// Functions of the language itself, for all types.
 const LANGUAGE: &[(&str, usize)] = &[("type_of", 1), ("is_shared", 1), ("Fn", 1), ("is_def_var", 1), ("is_def_fn", 2)];
 
 /// Types by their names in signatures.
 #[derive(Default)]
 struct Types {
-    /// What each type has been called so far.
+    /// The names of each type so far.
     seen: HashMap<TypeId, Vec<String>>,
-    /// `None` for a name that stands for two types: it says nothing.
+    /// `None` for an ambiguous name of two types.
     named: HashMap<String, Kind>,
 }
 
@@ -108,13 +108,13 @@ impl Types {
 }
 
 impl Signatures {
-    /// What `text` may call: of the functions that the engine has, thousands, those whose names are among its words.
+    /// The functions that `text` may call: of the engine's thousands, those whose names occur in the text.
     pub fn of(engine: &Engine, text: &str) -> Signatures {
         let words: HashSet<&str> = text.split(|c: char| !c.is_alphanumeric() && c != '_').collect();
         let types = RefCell::new(Types::default());
         let read = |info: rhai::FuncInfo| -> Option<Raw> {
             let facts = info.metadata;
-            // what answers for all types where none has an index of its own
+            // skips the fallbacks for types without an index of their own
             if facts.name.starts_with("index$") && facts.param_types.first() == Some(&any()) {
                 return None;
             }
@@ -122,7 +122,7 @@ impl Signatures {
             is_among(&facts.name, &words).then(|| Raw::of(&info))
         };
         let mut raws = engine.collect_fn_metadata(None, read, true);
-        // ours are before those of the language that they stand for
+        // levain's functions come before those of the language that they replace
         let mut seen = HashSet::new();
         raws.retain(|raw| seen.insert((raw.hash, raw.name.clone())));
         let types = types.into_inner();
@@ -138,7 +138,7 @@ impl Signatures {
         Signatures { functions, names: types.names() }
     }
 
-    /// Whether something called `name` takes `count` arguments, a receiver among them.
+    /// Whether a function `name` accepts `count` arguments, including a receiver.
     pub fn has(&self, name: &str, count: usize) -> bool {
         self.overloads(name).iter().any(|overload| overload.params.len() == count) || Signatures::is_of_any(name)
     }
@@ -152,14 +152,14 @@ impl Signatures {
         self.functions.get(name).map(Vec::as_slice).unwrap_or_default()
     }
 
-    /// What a call gives, as far as all overloads that may be meant agree.
+    /// The return type of a call, if all matching overloads agree.
     pub fn gives(&self, name: &str, given: &[Kind]) -> Kind {
         let mut kinds = self.overloads(name).iter().filter(|overload| overload.takes(given)).map(|o| o.returns);
         let first = kinds.next()?;
         first.filter(|_| kinds.all(|kind| kind == first))
     }
 
-    /// What an operator gives: the language's own on plain values, or what is registered.
+    /// The result type of an operator: the language's own on plain values, or a registered one.
     pub fn operator(&self, name: &str, given: &[Kind]) -> Kind {
         let (int, float, text) = (kind_of::<INT>(), kind_of::<FLOAT>(), kind_of::<ImmutableString>());
         let is_number = |kind: &Kind| *kind == int || *kind == float;
@@ -182,14 +182,14 @@ impl Signatures {
         }
     }
 
-    /// A type as scripts call it.
+    /// The script name of a type.
     pub fn name(&self, id: TypeId) -> &str {
         let nothing = Some(id) == kind_of::<()>();
         self.names.get(&id).map_or(if nothing { "nothing" } else { "value" }, String::as_str)
     }
 }
 
-/// Whether a text of these words can call a function, read a property or use an operator of this name.
+/// Whether a text of these words can call this function, property or operator.
 fn is_among(name: &str, words: &HashSet<&str>) -> bool {
     let name = name.strip_prefix("get$").or_else(|| name.strip_prefix("set$")).unwrap_or(name);
     let is_word = name.starts_with(|c: char| c.is_alphabetic() || c == '_') && !name.starts_with("index$");
@@ -204,7 +204,7 @@ impl Raw {
         Raw {
             hash: facts.hash,
             name: if info.namespace.is_empty() { name.to_string() } else { format!("{}::{name}", info.namespace) },
-            // scripts' parameters take anything
+            // script parameters accept any type
             params: match info.script {
                 Some(_) => vec![any(); facts.num_params],
                 None => facts.param_types.iter().copied().map(plain).collect(),
@@ -228,7 +228,7 @@ impl Raw {
     }
 }
 
-/// Text is one type, whichever way a native function takes it.
+/// Maps all text types of native functions to one.
 fn plain(id: TypeId) -> TypeId {
     if id == TypeId::of::<&str>() || id == TypeId::of::<String>() { TypeId::of::<ImmutableString>() } else { id }
 }

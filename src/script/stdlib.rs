@@ -1,9 +1,9 @@
-//! The standard library: written in Rhai, embedded in the binary, always there as `NAME::function`.
+//! The standard library: written in Rhai, embedded in the binary, always available as `NAME::function`.
 
 use super::doc::Doc;
 
-/// Embeds `stdlib/NAME.rhai`, followed by its parts `stdlib/NAME/PART.rhai` where some are named; and modules that are
-/// inner parts of another, `stdlib/MODULE/NAME.rhai`.
+/// Embeds `stdlib/NAME.rhai`, followed by its listed parts `stdlib/NAME/PART.rhai`; and the internal modules of another,
+/// `stdlib/MODULE/NAME.rhai`.
 macro_rules! embedded {
     ($($name:literal $([$($part:literal)*])?)*; $($of:literal / $inner:literal)*) => {
         &[
@@ -16,7 +16,7 @@ macro_rules! embedded {
     };
 }
 
-/// Every module of the standard library: its name, and its text.
+/// Every module of the standard library: its name and its text.
 pub const MODULES: &[(&str, &str)] = embedded! {
     "assert" "baseline" "bench" "classify" ["predict" "report"] "clean" "embed" "lora" "mlm" "measure" ["classes" "calibration" "compare" "quantization" "retrieval"] "nn" "nsp" "plot" "pretrain" "runs" "schedule" "search" ["pictures"] "sft" "stages" "tag" ["predict" "report"] "train" ["diverged"] "verdict"
     "vocab" ["terms" "embeddings" "distill"];
@@ -45,7 +45,7 @@ pub fn is_module(name: &str) -> bool {
     MODULES.iter().any(|(module, _)| *module == name)
 }
 
-/// Whether a module is a part of others, which help leaves out.
+/// Whether a module is an internal part of others, which help leaves out.
 pub fn is_inner(name: &str) -> bool {
     MODULES.iter().any(|(module, text)| *module == name && Doc::of_module(text).is_inner)
 }

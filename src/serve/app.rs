@@ -1,4 +1,4 @@
-//! What all requests share, and how one is read.
+//! State shared by all requests, and reading of requests.
 
 use super::engine::stopping;
 use super::error::{Answer, ApiError};
@@ -23,12 +23,12 @@ pub struct App {
     pub queue: Arc<Queue>,
     pub metrics: Arc<Metrics>,
     pub options: ServeOptions,
-    /// When it started, in seconds since 1970.
+    /// Start time, in seconds since 1970.
     pub started: u64,
     requests: AtomicU64,
 }
 
-/// Who asks: the key that a request came with, or else the address.
+/// The client: the key of its request, or otherwise its address.
 #[derive(Clone, Debug)]
 pub struct Client(pub String);
 
@@ -36,7 +36,7 @@ pub struct Client(pub String);
 #[derive(Clone, Copy, Debug)]
 pub struct Peer(pub SocketAddr);
 
-/// A request to write a text, read.
+/// A parsed generation request.
 pub struct Asked {
     pub body: Value,
     pub client: String,
@@ -52,12 +52,12 @@ impl App {
         App { models: models.clone(), queue, metrics, options, started: now(), requests: AtomicU64::new(0) }
     }
 
-    /// A number that no other request has.
+    /// A unique number for a request.
     pub fn number(&self) -> u64 {
         self.requests.fetch_add(1, Ordering::Relaxed)
     }
 
-    /// The model that a request names, and its place; a request that names none gets the first.
+    /// The model named in a request, with its index; a request without a name gets the first.
     pub fn model(&self, fields: &Fields) -> Answer<(usize, Arc<Served>)> {
         let Some(name) = fields.text("model")? else {
             let first = self.models.get(0).map(|first| (0, first));
@@ -85,11 +85,11 @@ impl App {
         })
     }
 
-    /// Reads the JSON of a request, within the bounds of size and time.
+    /// Reads a request's JSON, within the limits of size and time.
     pub async fn read(&self, request: Request) -> Answer<Asked> {
         let client = request.extensions().get::<Client>().map_or(String::new(), |client| client.0.clone());
         let kind = request.headers().get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
-        // another kind is what a form on a foreign page may send without asking
+        // a form on a foreign page can send other types without a preflight
         if !kind.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case("application/json") {
             let what = "the body has to be JSON, and the header `Content-Type: application/json`";
             return Err(ApiError::with(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", what));
@@ -106,7 +106,7 @@ impl App {
             let what = format!("the body is larger than {most} bytes");
             ApiError::with(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", what)
         };
-        // known before a byte is read
+        // known before the first byte is read
         if axum::body::HttpBody::size_hint(&body).lower() > most as u64 {
             return Err(large());
         }

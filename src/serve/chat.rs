@@ -34,7 +34,7 @@ const FIELDS: &[&str] = &[
     "reasoning_effort",
 ];
 
-/// An answer that was asked for: what it will look like, and what comes of it.
+/// A prepared answer: its format, and its events.
 pub struct Begun {
     pub reply: Reply,
     pub events: UnboundedReceiver<Event>,
@@ -46,7 +46,7 @@ pub async fn post(State(app): State<Arc<App>>, request: Request) -> Answer<Respo
     answer(&app, move |app| begin(app, &asked)).await
 }
 
-/// Prepares an answer beside the connections, and sends it.
+/// Prepares an answer outside of the connection threads, and sends it.
 pub async fn answer(app: &Arc<App>, begin: impl FnOnce(&App) -> Answer<Begun> + Send + 'static) -> Answer<Response> {
     let shared = app.clone();
     let prepared = tokio::task::spawn_blocking(move || begin(&shared)).await;
@@ -58,7 +58,7 @@ pub async fn answer(app: &Arc<App>, begin: impl FnOnce(&App) -> Answer<Begun> + 
     }
 }
 
-/// `max_completion_tokens` is what `max_tokens` is called now.
+/// `max_completion_tokens` is the current name of `max_tokens`.
 fn renamed(body: &Value) -> Answer<Value> {
     let mut body = body.clone();
     if let Some(map) = body.as_object_mut()
@@ -129,7 +129,8 @@ fn top_logprobs(fields: &Fields) -> Answer<Option<usize>> {
     }
 }
 
-/// The ids of a conversation, by the model's chat template. What messages hold is text, even where it spells a special token.
+/// The ids of a conversation, by the model's chat template. Contents of messages are plain text, even if they spell a special
+/// token.
 pub fn prompt(fields: &Fields, served: &Served, messages: &[Value], tools: Option<&Tools>) -> Answer<Vec<u32>> {
     let continued = fields.flag("continue_final_message")?;
     let begun = fields.get("add_generation_prompt").map(|_| fields.flag("add_generation_prompt")).transpose()?;

@@ -16,7 +16,7 @@ use std::sync::Arc;
 use tokio::sync::mpsc::unbounded_channel;
 
 const FIELDS: &[&str] = &["prompt", "echo", "logprobs", "suffix", "best_of"];
-/// Prompts of one request.
+/// Maximum number of prompts per request.
 const PROMPTS: usize = 64;
 /// OpenAI's default of `max_tokens`.
 const MAX_TOKENS: usize = 16;
@@ -80,7 +80,7 @@ fn begin(app: &App, asked: &Asked) -> Answer<Begun> {
     Ok(Begun { reply, events, stream: generation.stream })
 }
 
-/// What these models cannot do.
+/// Refuses features that these models do not support.
 fn refuse(fields: &Fields, choices: usize) -> Answer<()> {
     if fields.text("suffix")?.is_some_and(|suffix| !suffix.is_empty()) {
         return Err(fields.wrong("suffix", "is not supported: the model continues texts, and fills no gap"));
@@ -91,7 +91,7 @@ fn refuse(fields: &Fields, choices: usize) -> Answer<()> {
     }
 }
 
-/// A text, ids, or lists of them.
+/// Parses a text, ids, or lists of them.
 fn prompts(value: &Value, served: &Served) -> Answer<Vec<Vec<u32>>> {
     let vocab = served.net.config().vocab;
     let list = match value {

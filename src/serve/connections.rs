@@ -1,4 +1,4 @@
-//! The socket: connections are taken, bounded and ended here, on a thread of their own.
+//! The socket: accepts, limits and closes connections, on a thread of its own.
 
 use super::app::Peer;
 use super::metrics::Metrics;
@@ -20,20 +20,20 @@ use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
-/// The largest head of a request.
+/// Maximum size of a request's head.
 const HEAD: usize = 32 << 10;
-/// Answers that are on their way when the server ends have so long.
+/// Time for running answers to finish when the server stops.
 const GRACE: Duration = Duration::from_secs(10);
 
-/// How much of connections is taken.
+/// Limits of connections.
 #[derive(Clone, Copy)]
 pub struct Bounds {
     pub max_connections: usize,
-    /// The head of a request has to come within this.
+    /// Time limit for the head of a request.
     pub read_within: Duration,
 }
 
-/// A running server of connections.
+/// A running connection server.
 pub struct Connections {
     pub address: SocketAddr,
     who: &'static str,
@@ -41,7 +41,7 @@ pub struct Connections {
     thread: JoinHandle<Result<()>>,
 }
 
-/// Listens at `address`, where port 0 is any that is free.
+/// Listens at `address`; port 0 is any free port.
 pub fn start(
     who: &'static str,
     address: SocketAddr,
@@ -62,7 +62,7 @@ pub fn start(
 }
 
 impl Connections {
-    /// Takes no more, and waits for what is being sent.
+    /// Accepts no more connections, and waits for running answers.
     pub fn stop(self) -> Result<()> {
         // the thread may have ended by itself
         let _ = self.stop.send(true);
@@ -101,20 +101,20 @@ impl Taken {
             tokio::select! {
                 accepted = listener.accept() => match accepted {
                     Ok((stream, peer)) => self.connection(stream, peer, permit),
-                    // no file descriptor is left, for example: connections that end give some back
+                    // out of file descriptors, for example: closing connections free some
                     Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
                 },
                 _ = stopped.changed() => break,
             }
         }
         drop(listener);
-        // what is being sent goes to its end
+        // running answers finish
         let _ = tokio::time::timeout(GRACE, self.graceful.shutdown()).await;
         Ok(())
     }
 
     fn connection(&self, stream: TcpStream, peer: SocketAddr, permit: OwnedSemaphorePermit) {
-        // tokens are small, and each is wanted at once; without it they only come later
+        // tokens are small, and each should be sent at once; without this option they are only late
         let _ = stream.set_nodelay(true);
         let (router, metrics) = (self.router.clone(), self.metrics.clone());
         let service = service_fn(move |mut request: hyper::Request<Incoming>| {
@@ -129,7 +129,7 @@ impl Taken {
         let connection = self.graceful.watch(connection);
         metrics.connected();
         tokio::spawn(async move {
-            // a client that breaks off is no fault of the server
+            // a disconnecting client is not an error of the server
             let _ = connection.await;
             metrics.disconnected();
             drop(permit);

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use std::sync::Arc;
 use tokio::sync::oneshot;
 
-/// Texts of one request.
+/// Maximum number of texts per request.
 const TEXTS: usize = 2048;
 
 pub async fn post(State(app): State<Arc<App>>, request: Request) -> Answer<Response> {
@@ -68,12 +68,12 @@ fn begin(app: &App, asked: &Asked) -> Answer<(EmbedJob, Reply)> {
         dimensions: fields.count("dimensions", 1, u32::MAX.into())?,
         tokens: tokens.iter().sum(),
     };
-    // the place of the answer is put in where it is waited for
+    // a placeholder, replaced by the waiting side's channel
     let answer = oneshot::channel().0;
     Ok((EmbedJob { client: asked.client.clone(), model, texts, query: None, answer }, reply))
 }
 
-/// Texts, or ids, which become texts.
+/// Parses texts, or ids, which are decoded to texts.
 fn inputs(value: &Value, served: &Served) -> Answer<Vec<String>> {
     let vocab = served.tok.len();
     let text = |name: &str, list: &[Value]| Ok(served.tok.decode(&ids(name, list, vocab)?, true)?);

@@ -1,4 +1,4 @@
-//! The thread that computes: one batch a model, which requests join and leave between two tokens.
+//! The compute thread: one batch per model, which requests join and leave between two tokens.
 
 use super::error::ApiError;
 use super::job::{EmbedJob, Event, FinishReason, Job, TokenChance, Work};
@@ -17,18 +17,18 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// Tokens of prompts that one step reads, about: between two of them every running text gets its token.
+/// Approximate number of prompt tokens per step: between two steps, every running text gets its token.
 const READ_AT_ONCE: usize = 512;
-/// Texts that one step embeds.
+/// Texts embedded per step.
 const EMBEDDED_AT_ONCE: usize = 8;
-/// How often an idle engine looks whether it has to end.
+/// Interval at which an idle engine checks for a stop request.
 const IDLE: Duration = Duration::from_millis(50);
 
 pub struct Engine {
     models: Arc<Registry>,
     sessions: Vec<Option<Session>>,
     running: Vec<Running>,
-    /// Texts that are embedded, with the vectors that are there already.
+    /// Embedding requests in progress, with their finished vectors.
     embedding: VecDeque<(EmbedJob, Vec<Vec<f32>>)>,
     queue: Arc<Queue>,
     metrics: Arc<Metrics>,
@@ -36,7 +36,7 @@ pub struct Engine {
     prefix_bytes: usize,
 }
 
-/// One answer of a request.
+/// One running answer of a request.
 struct Running {
     job: Arc<Job>,
     line: LineId,
@@ -57,7 +57,7 @@ impl Engine {
         Engine { models, sessions: Vec::new(), running, embedding, queue, metrics, max_batch, prefix_bytes }
     }
 
-    /// Answers requests until a stop is asked for; then it finishes what runs.
+    /// Answers requests until a stop is requested; then finishes the running ones.
     pub fn run(&mut self) {
         let hold = cancel::current().hold();
         while !hold.is_requested() {
@@ -76,7 +76,7 @@ impl Engine {
         self.running.is_empty() && self.embedding.is_empty()
     }
 
-    /// Lets requests in, as far as there is room.
+    /// Admits requests, as far as there is room.
     fn admit(&mut self) {
         loop {
             let mut lines: BTreeMap<String, usize> = BTreeMap::new();
@@ -93,7 +93,7 @@ impl Engine {
         self.metrics.waiting(self.queue.len());
     }
 
-    /// Lines that run, and those that will once their prompt is read.
+    /// Running lines, and lines that will run once their prompt is read.
     fn awaited(&self) -> usize {
         self.running.iter().map(|running| if running.new == 0 { running.due() } else { 1 }).sum()
     }
@@ -130,7 +130,7 @@ impl Engine {
         match joined {
             Ok((line, cached)) => {
                 self.metrics.prompt(job.prompt.len(), cached);
-                // the client may have left, which the next step finds out
+                // the client may have disconnected, which the next step notices
                 drop(job.events.send(Event::Read { cached }));
                 let running = Running::new(&served, Arc::new(job), line, 0);
                 self.running.push(running);
@@ -139,7 +139,7 @@ impl Engine {
         }
     }
 
-    /// Some texts of one request for embeddings: those of another, and texts that are written, come between.
+    /// Embeds some texts of one request, so that other requests get their turn in between.
     fn embed_some(&mut self) {
         let Some((job, mut vectors)) = self.embedding.pop_front().filter(|(job, _)| !job.answer.is_closed()) else {
             return;
@@ -181,7 +181,7 @@ impl Engine {
         self.metrics.step(self.running.len(), started.elapsed());
     }
 
-    /// What was written for a client that has left frees its place.
+    /// Frees the places of answers whose client has disconnected.
     fn drop_left(&mut self) {
         for running in self.running.extract_if(.., |running| running.job.events.is_closed()) {
             if let Some(session) = &mut self.sessions[running.job.model] {
@@ -191,7 +191,7 @@ impl Engine {
         }
     }
 
-    /// A model whose computation failed: its texts end with the error.
+    /// Ends the texts of a model whose computation failed, with the error.
     fn fail(&mut self, model: usize, error: &Error) {
         self.sessions[model] = None;
         for running in self.running.extract_if(.., |running| running.job.model == model) {
@@ -205,7 +205,7 @@ impl Engine {
         let Some(session) = &mut self.sessions[model] else { return };
         let mut all = vec![];
         if self.running[at].new == 0 && self.running[at].choice == 0 {
-            // the other answers begin where the prompt ends
+            // the other answers continue from the end of the prompt
             for choice in 1..self.running[at].job.choices {
                 if let Ok(line) = session.fork(line) {
                     all.push(Running::new(&served, self.running[at].job.clone(), line, choice));
@@ -234,7 +234,7 @@ impl Engine {
     }
 }
 
-/// Tells how likely the tokens of a prompt were, where that is asked for. It is read whole for it, and again to be continued.
+/// Sends the likelihoods of a prompt's tokens, if requested. This reads the whole prompt once, and again to continue it.
 fn tell_prompt(served: &Served, job: &Job) -> Result<()> {
     let Some(count) = job.top_logprobs.filter(|_| job.prompt_logprobs) else { return Ok(()) };
     let mut chances: Vec<TokenChance> =
@@ -245,12 +245,12 @@ fn tell_prompt(served: &Served, job: &Job) -> Result<()> {
         })
     })?;
     let choices = job.first..job.first + job.choices;
-    // the client may have left
+    // the client may have disconnected
     drop(job.events.send(Event::Prompt { choices, chances }));
     Ok(())
 }
 
-/// A request for its prompt alone.
+/// Answers a request for its prompt alone.
 fn end_at_once(job: &Job) {
     drop(job.events.send(Event::Read { cached: 0 }));
     for choice in job.first..job.first + job.choices {
@@ -262,7 +262,7 @@ pub fn stopping() -> ApiError {
     ApiError::with(axum::http::StatusCode::SERVICE_UNAVAILABLE, "stopping", "the server is stopping")
 }
 
-/// A panic ends the work at hand, and not the server.
+/// A panic ends the current work, not the server.
 fn guarded<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
     let ended = |_| Error::new("serve", "an internal error: please report it");
     catch_unwind(AssertUnwindSafe(work)).map_err(ended)?
@@ -280,7 +280,7 @@ impl Running {
         if self.choice == 0 { self.job.choices } else { 1 }
     }
 
-    /// Chooses the next token and tells it; why the text ends, where it does.
+    /// Chooses the next token and sends it; returns the finish reason if the text ends.
     fn advance(&mut self, session: &mut Session) -> Result<Option<FinishReason>> {
         let (logits, ids) = session.logits(self.line)?;
         let before = self.job.top_logprobs.map(|_| logits.to_vec());
@@ -299,7 +299,7 @@ impl Running {
         self.new += 1;
         let chance = before.map(|logits| chance(&logits, id, self.job.top_logprobs.unwrap_or(0)));
         let text = self.writer.push(id)?;
-        // a client that has left is found before the next step
+        // the next step notices a disconnected client
         drop(self.job.events.send(Event::Token { choice: self.job.first + self.choice, text, chance }));
         Ok(match (self.writer.stopped, self.new < self.job.sampling.max_new_tokens && room) {
             (true, _) => Some(FinishReason::Stop),
@@ -314,7 +314,7 @@ impl Running {
     }
 }
 
-/// How likely a token was, and the likeliest in its place.
+/// The likelihood of a token, and of the likeliest alternatives.
 fn chance(logits: &[f32], id: u32, count: usize) -> TokenChance {
     let highest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     let sum: f64 = logits.iter().map(|logit| f64::from(logit - highest).exp()).sum();

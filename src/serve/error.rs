@@ -1,11 +1,11 @@
-//! Errors as OpenAI's clients read them.
+//! Errors in OpenAI's format.
 
 use axum::body::Body;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
-/// What is wrong with a request, or with its answer.
+/// An error of a request or of its answer.
 #[derive(Debug, Clone)]
 pub struct ApiError {
     pub status: StatusCode,
@@ -45,12 +45,12 @@ impl ApiError {
         self
     }
 
-    /// 500: the fault is the server's.
+    /// 500: an error of the server.
     pub fn internal(message: impl Into<String>) -> ApiError {
         ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, message)
     }
 
-    /// The words of OpenAI for a kind of error.
+    /// OpenAI's name for the type of error.
     fn kind(&self) -> &'static str {
         match self.status.as_u16() {
             401 => "authentication_error",
@@ -66,7 +66,7 @@ impl ApiError {
     }
 }
 
-/// An error of a verb that was given what the request holds.
+/// An error of a verb called with values of the request.
 impl From<crate::Error> for ApiError {
     fn from(error: crate::Error) -> ApiError {
         ApiError::bad(error.to_string())

@@ -1,4 +1,4 @@
-//! The fields of a request, each checked: what is wrong is said with the field's name.
+//! Checked access to the fields of a request: errors name the field.
 
 use super::error::{Answer, ApiError};
 use crate::nearest;
@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 /// A JSON object whose fields are read by name.
 pub struct Fields<'a> {
     map: &'a Map<String, Value>,
-    /// Written before names in errors, as `messages[0].`.
+    /// Prefix of names in errors, such as `messages[0].`.
     path: String,
 }
 
@@ -32,7 +32,7 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// An error for a field that is not among these.
+    /// An error for an unknown field.
     pub fn only(&self, known: &[&str]) -> Answer<()> {
         let Some(name) = self.map.keys().find(|name| !known.contains(&name.as_str())) else { return Ok(()) };
         let hint = nearest(name, known.iter().copied()).map(|near| format!(": `{near}` is meant?")).unwrap_or_default();
@@ -48,7 +48,7 @@ impl<'a> Fields<'a> {
         ApiError::field(name.clone(), format!("`{name}` {why}"))
     }
 
-    /// The value of a field; null is as if it were not there.
+    /// The value of a field; null counts as missing.
     pub fn get(&self, field: &str) -> Option<&'a Value> {
         self.map.get(field).filter(|value| !value.is_null())
     }
@@ -87,7 +87,7 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// A whole number from `least` to `most`.
+    /// An integer from `least` to `most`.
     pub fn count(&self, field: &str, least: u64, most: u64) -> Answer<Option<usize>> {
         let whole = |value: &Value| {
             let float = value.as_f64().filter(|float| float.fract() == 0.0 && *float >= 0.0 && *float < 1e15);
@@ -113,7 +113,7 @@ pub fn ids(name: &str, list: &[Value], vocab: usize) -> Answer<Vec<u32>> {
     list.iter().enumerate().map(read).collect()
 }
 
-/// A string, or a list of strings: of at most `most`.
+/// A string, or a list of at most `most` strings.
 pub fn texts(name: &str, value: &Value, most: usize) -> Answer<Vec<String>> {
     let list = match value {
         Value::String(text) => return Ok(vec![text.clone()]),

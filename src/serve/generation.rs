@@ -1,4 +1,4 @@
-//! What chats and completions have in common: how tokens are chosen, and when a text ends.
+//! Shared by chats and completions: sampling options, and when a text ends.
 
 use super::error::{Answer, ApiError};
 use super::fields::{Fields, texts};
@@ -31,14 +31,14 @@ pub const FIELDS: &[&str] = &[
     "ignore_eos",
 ];
 
-/// Fields of OpenAI's that change nothing here: they name the asker, or what a service charges and stores.
+/// OpenAI's fields that have no effect here: they name the user, or control billing and storage.
 pub const UNUSED: &[&str] =
     &["user", "metadata", "store", "service_tier", "safety_identifier", "prompt_cache_key", "prompt_cache_retention"];
 
-/// The most strings that end a text.
+/// Maximum number of stop strings.
 const STOPS: usize = 16;
 
-/// How a request wants its text written.
+/// The generation options of a request.
 pub struct Generation {
     pub sampling: Sampling,
     pub max_tokens: Option<usize>,
@@ -56,7 +56,7 @@ impl Generation {
             let what = format!("the model `{}` writes no text: it gives embeddings", served.name);
             return Err(ApiError::field("model", what));
         }
-        // who asks for an echo may want the prompt alone
+        // an echo request may want the prompt alone
         let least = u64::from(!fields.flag("echo")?);
         let max_tokens = fields.count("max_tokens", least, u32::MAX.into())?;
         let stream = fields.flag("stream")?;
@@ -86,7 +86,7 @@ impl Generation {
         })
     }
 
-    /// The limit of new tokens behind a prompt of this length, within the model's context.
+    /// The limit of new tokens after a prompt of this length, within the model's context.
     pub fn fit(&mut self, prompt: usize, served: &Served, otherwise: Option<usize>) -> Answer<()> {
         let context = served.context();
         let long = |message: String| Err(ApiError::bad(message).coded("context_length_exceeded"));
@@ -117,7 +117,7 @@ fn sampling(fields: &Fields, served: &Served) -> Answer<Sampling> {
         Ok(fields.number(name, least, most)?.or_else(|| default(name)))
     };
     let top_k = match fields.get("top_k") {
-        // as vLLM and others write that there is no bound
+        // vLLM and others write no limit this way
         Some(value) if value.as_i64() == Some(-1) || value.as_i64() == Some(0) => None,
         Some(_) => fields.count("top_k", 1, u32::MAX.into())?,
         None => default("top_k").map(|k| k as usize).filter(|&k| k > 0),
@@ -159,7 +159,7 @@ fn logit_bias(fields: &Fields, served: &Served) -> Answer<BTreeMap<u32, f32>> {
     Ok(biases)
 }
 
-/// What `response_format` asks for.
+/// The constraint of `response_format`.
 pub fn constraint(fields: &Fields, served: &Served) -> Answer<Option<Constraint>> {
     let Some(value) = fields.get("response_format") else { return Ok(None) };
     let format = Fields::of(value, "response_format")?;

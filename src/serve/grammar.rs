@@ -1,4 +1,4 @@
-//! Answers that match a JSON schema: which tokens may come next, by llguidance.
+//! Answers that match a JSON schema: llguidance determines the allowed tokens.
 
 use crate::sync::unpoisoned;
 use crate::token::Tokenizer;
@@ -10,10 +10,10 @@ use std::collections::{BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex};
 use toktrie::{ApproximateTokEnv, TokEnv, TokRxInfo, TokTrie};
 
-/// Grammars that are kept compiled.
+/// Number of cached compiled grammars.
 const KEPT: usize = 32;
 
-/// The grammars of one vocabulary, compiled once each.
+/// The grammars of one vocabulary, each compiled once.
 pub struct Grammars {
     factory: ParserFactory,
     vocab: usize,
@@ -21,21 +21,21 @@ pub struct Grammars {
     known: Mutex<VecDeque<(String, Constraint)>>,
 }
 
-/// Where in its grammar a text is.
+/// The state of a text in its grammar.
 #[derive(Clone)]
 pub struct Constraint {
-    /// Large, and most texts have none.
+    /// Boxed: large, and most texts have none.
     matcher: Box<Matcher>,
     vocab: usize,
     ends: BTreeSet<u32>,
 }
 
 fn told(error: impl std::fmt::Display) -> Error {
-    // the first line is the fault; what follows is of the grammar's inner state
+    // the first line is the error; the rest is internal state of the grammar
     Error::new("response_format", error.to_string().lines().next().unwrap_or_default().to_string())
 }
 
-/// A schema with a bound on spaces: without it a model may write them until its tokens are used up.
+/// A schema with limited whitespace: otherwise a model may write spaces until its tokens are used up.
 fn laid_out(schema: &Value) -> Value {
     let mut schema = schema.clone();
     if let Some(schema) = schema.as_object_mut() {
@@ -49,12 +49,12 @@ impl Grammars {
     pub fn new(tok: &Tokenizer, ends: &BTreeSet<u32>, vocab: usize) -> Result<Grammars> {
         let mut words: Vec<Vec<u8>> = (0..vocab as u32)
             .map(|id| match tok.is_special(id) || ends.contains(&id) {
-                // the marker keeps special tokens from matching what is only written like them
+                // the marker keeps special tokens from matching text that merely spells them
                 true => [&[TokTrie::SPECIAL_TOKEN_MARKER][..], &tok.token_bytes(id)].concat(),
                 false => tok.token_bytes(id),
             })
             .collect();
-        // the end of a text is an id of its own, since models have one, several or none
+        // the end of a text has an id of its own, since models have one, several or no EOS tokens
         words.push(b"\xff<end>".to_vec());
         let info = TokRxInfo::new(words.len() as u32, vocab as u32);
         let env: TokEnv = Arc::new(ApproximateTokEnv::new(TokTrie::from(&info, &words)));
@@ -63,12 +63,12 @@ impl Grammars {
         Ok(Grammars { factory, vocab, ends: ends.clone(), known: Mutex::default() })
     }
 
-    /// Of the JSON texts that match a schema.
+    /// The constraint to JSON texts that match a schema.
     pub fn json_schema(&self, schema: &Value) -> Result<Constraint> {
         self.compiled(format!("json {schema}"), || TopLevelGrammar::from_json_schema(laid_out(schema)))
     }
 
-    /// Of the JSON texts that match a schema, with a text before and one behind.
+    /// The constraint to JSON texts that match a schema, between two fixed texts.
     pub fn json_between(&self, before: &str, schema: &Value, after: &str) -> Result<Constraint> {
         let (before, after) = (json!(before), json!(after));
         let grammar = format!("start: {before} inside {after}\ninside: %json {}\n", laid_out(schema));
@@ -99,7 +99,7 @@ impl Constraint {
         Constraint { matcher: Box::new(self.matcher.deep_clone()), vocab: self.vocab, ends: self.ends.clone() }
     }
 
-    /// Takes away the logits of tokens that may not come next; false where only the end may.
+    /// Masks the logits of tokens that are not allowed next; false if only the end is allowed.
     pub fn narrow(&mut self, logits: &mut [f32]) -> Result<bool> {
         if self.matcher.is_stopped() {
             return Ok(false);
@@ -119,7 +119,7 @@ impl Constraint {
         Ok(left)
     }
 
-    /// Goes on with the token that was chosen.
+    /// Advances by the chosen token.
     pub fn take(&mut self, id: u32) -> Result<()> {
         self.matcher.consume_token(id).map_err(told)
     }

@@ -1,4 +1,4 @@
-//! What a request asks of the engine, and what it hears back.
+//! Requests to the engine, and its events in return.
 
 use super::error::ApiError;
 use super::grammar::Constraint;
@@ -9,23 +9,23 @@ use tokio::sync::oneshot;
 
 /// A prompt to continue.
 pub struct Job {
-    /// Who asks: requests of one client do not push those of another aside.
+    /// The client: its requests do not displace those of others.
     pub client: String,
-    /// The number of the model.
+    /// The index of the model.
     pub model: usize,
     pub prompt: Vec<u32>,
-    /// How many answers, written side by side, and the number of the first.
+    /// Number of answers, generated in parallel, and the index of the first.
     pub choices: usize,
     pub first: usize,
     pub sampling: Sampling,
     pub seed: u64,
     pub stops: Vec<String>,
-    /// So many of the likeliest tokens are told with each token, which is told itself even with 0.
+    /// Number of likeliest tokens reported with each token; even with 0, the token itself is reported.
     pub top_logprobs: Option<usize>,
-    /// The tokens of the prompt are told too.
+    /// Also report the tokens of the prompt.
     pub prompt_logprobs: bool,
     pub constraint: Option<Constraint>,
-    /// Special tokens are left out of the text.
+    /// Omit special tokens from the text.
     pub skip_special: bool,
     pub events: UnboundedSender<Event>,
 }
@@ -35,7 +35,7 @@ pub struct EmbedJob {
     pub client: String,
     pub model: usize,
     pub texts: Vec<String>,
-    /// What they are ranked by, where they are.
+    /// For reranking: the query.
     pub query: Option<String>,
     pub answer: oneshot::Sender<Result<Vec<Vec<f32>>, ApiError>>,
 }
@@ -53,7 +53,7 @@ impl Work {
         }
     }
 
-    /// Whether nobody waits for the answer any more.
+    /// Whether the client has disconnected.
     pub fn is_left(&self) -> bool {
         match self {
             Work::Write(job) => job.events.is_closed(),
@@ -61,7 +61,7 @@ impl Work {
         }
     }
 
-    /// Lines that it takes in a batch.
+    /// Number of lines that it takes in a batch.
     pub fn lines(&self) -> usize {
         match self {
             Work::Write(job) => job.choices,
@@ -71,7 +71,7 @@ impl Work {
 
     pub fn refuse(self, error: ApiError) {
         match self {
-            // nobody may be there to hear it
+            // the client may have disconnected
             Work::Write(job) => drop(job.events.send(Event::Failed(error))),
             Work::Embed(job) => drop(job.answer.send(Err(error))),
         }
@@ -82,30 +82,30 @@ impl Work {
 #[derive(Clone, Debug)]
 pub struct TokenChance {
     pub id: u32,
-    /// Natural logarithm; the first token of a text has none.
+    /// Natural logarithm; `None` for the first token of a text.
     pub logprob: Option<f64>,
-    /// The likeliest tokens in its place.
+    /// The likeliest tokens at its position.
     pub top: Vec<(u32, f64)>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FinishReason {
-    /// The model ended its text, or a stop string came.
+    /// The model ended its text, or a stop string was reached.
     Stop,
-    /// There was no room for more.
+    /// The token limit was reached.
     Length,
 }
 
 #[derive(Debug)]
 pub enum Event {
-    /// The prompt is read; so many of its tokens were known from earlier prompts.
+    /// The prompt is read; `cached` tokens were reused from earlier prompts.
     Read { cached: usize },
-    /// How likely the tokens of the prompt were, of these answers.
+    /// Likelihoods of the prompt's tokens, for these answers.
     Prompt { choices: Range<usize>, chances: Vec<TokenChance> },
-    /// One more token, and the text that is certain with it.
+    /// One more token, and the text that it completes.
     Token { choice: usize, text: String, chance: Option<TokenChance> },
-    /// The rest of the text, and why it ends.
+    /// The rest of the text, and the finish reason.
     End { choice: usize, text: String, reason: FinishReason },
-    /// Nothing more comes.
+    /// The request failed; no more events follow.
     Failed(ApiError),
 }

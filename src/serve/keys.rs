@@ -1,10 +1,10 @@
-//! The keys that clients have to show.
+//! API keys of clients.
 
 use super::options::ServeOptions;
 use crate::{Error, Result, bail, files};
 use std::path::Path;
 
-/// The keys of a file, one a line; lines that begin with `#` are remarks.
+/// Reads a file of keys, one per line; lines that begin with `#` are comments.
 pub fn read_keys(path: &Path) -> Result<Vec<String>> {
     let bytes = files::read("serve", path)?;
     let text = String::from_utf8(bytes).map_err(|_| Error::new("serve", format!("{}: no text", path.display())))?;
@@ -27,7 +27,7 @@ pub fn read_keys(path: &Path) -> Result<Vec<String>> {
     Ok(keys)
 }
 
-/// What has to be said before a server listens to other machines without a key.
+/// The warning before a server without keys listens to other machines.
 pub fn warning(options: &ServeOptions) -> Option<String> {
     (!options.host.is_loopback() && options.keys.is_empty()).then(|| {
         format!(

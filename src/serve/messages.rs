@@ -1,4 +1,4 @@
-//! The messages of a chat, checked, as templates take them.
+//! Checks the messages of a chat, and converts them for templates.
 
 use super::error::{Answer, ApiError};
 use super::fields::Fields;
@@ -20,7 +20,7 @@ const FIELDS: &[&str] = &[
     "annotations",
 ];
 
-/// The messages as a chat template reads them.
+/// The messages in the form of chat templates.
 pub fn read(fields: &Fields) -> Answer<Vec<Value>> {
     let list = match fields.array("messages")? {
         Some(list) if !list.is_empty() => list,
@@ -39,7 +39,7 @@ fn message(value: &Value, path: &str) -> Answer<Value> {
         None => return Err(fields.wrong("role", "is missing")),
     };
     let mut made = Map::new();
-    // templates know no developer: it is what OpenAI calls its system messages since o1
+    // templates have no developer role: OpenAI's name for system messages since o1
     made.insert("role".into(), json!(if role == "developer" { "system" } else { role }));
     let calls = fields.array("tool_calls")?;
     if calls.is_some() && role != "assistant" {
@@ -63,7 +63,7 @@ fn message(value: &Value, path: &str) -> Answer<Value> {
     Ok(Value::Object(made))
 }
 
-/// The text of a content, which may be in parts.
+/// The text of a content, which may consist of parts.
 fn content_text(content: &Value, path: &str) -> Answer<String> {
     let parts = match content {
         Value::String(text) => return Ok(text.clone()),
@@ -87,7 +87,7 @@ fn content_text(content: &Value, path: &str) -> Answer<String> {
     Ok(text)
 }
 
-/// A call as templates read it: its arguments are an object, where OpenAI has a string of JSON.
+/// A call in the form of templates: its arguments are an object, where OpenAI has a string of JSON.
 fn tool_call(call: &Value, path: &str) -> Answer<Value> {
     let fields = Fields::of(call, path)?;
     let function = Fields::of(fields.needed("function")?, &fields.name("function"))?;

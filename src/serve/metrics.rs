@@ -40,7 +40,7 @@ impl Histogram {
     }
 }
 
-/// What a server counts.
+/// The metrics of a server.
 #[derive(Default)]
 pub struct Metrics {
     prompt_tokens: AtomicU64,
@@ -61,7 +61,7 @@ impl Metrics {
         self.cached_tokens.fetch_add(cached as u64, Relaxed);
     }
 
-    /// The `new`-th token of an answer came so long after its request was let in.
+    /// Records the time of an answer's `new`-th token since its request was admitted.
     pub fn token(&self, new: usize, since: Duration) {
         self.generated_tokens.fetch_add(1, Relaxed);
         if new == 1 {
@@ -94,7 +94,7 @@ impl Metrics {
         self.connections.fetch_sub(1, Relaxed);
     }
 
-    /// Everything, as Prometheus reads it.
+    /// All metrics in Prometheus' text format.
     pub fn text(&self) -> String {
         let mut out = String::new();
         let numbers = [

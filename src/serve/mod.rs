@@ -1,7 +1,7 @@
-//! A model behind HTTP: OpenAI's endpoints, a page to chat with, and what watches over both.
+//! Serves a model over HTTP: OpenAI's endpoints, a chat page, and their metrics.
 //!
-//! One thread computes, in batches that requests join and leave between two tokens (`engine`); one has the
-//! connections (`server`). Between them is a queue, from which clients are served in turn. No path of a request reaches the file system.
+//! One thread computes, in batches that requests join and leave between two tokens (`engine`); one handles the connections
+//! (`server`). Between them is a queue that serves clients in turn. No path of a request reaches the file system.
 
 pub mod api;
 mod app;

@@ -1,4 +1,4 @@
-//! `GET /v1/models`, health, metrics, the document and the page.
+//! `GET /v1/models`, health, metrics, the OpenAPI document and the chat page.
 
 use super::app::App;
 use super::error::{Answer, json_response};
@@ -12,7 +12,7 @@ use axum::response::Response;
 use serde_json::{Value, json};
 use std::sync::Arc;
 
-/// The chat page: one file, which asks no other host for anything.
+/// The chat page: one file, without requests to other hosts.
 const PAGE: &str = include_str!("page.html");
 
 impl App {
@@ -31,7 +31,7 @@ impl App {
 }
 
 pub async fn list(State(app): State<Arc<App>>) -> Answer<Response> {
-    // adapters that were put into their folder since are opened now
+    // opens adapters added to their folder since
     for name in app.models.waiting()? {
         if let Err(error) = app.models.named(&name) {
             progress::warn("serve", format!("the adapter `{name}`: {error}"));

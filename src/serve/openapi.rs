@@ -1,8 +1,8 @@
-//! The OpenAPI document: what may be asked, and what is answered.
+//! The OpenAPI document: requests and responses.
 
 use serde_json::{Map, Value, json};
 
-/// The document, as `/openapi.json` gives it.
+/// The document at `/openapi.json`.
 pub fn document() -> Value {
     json!({
         "openapi": "3.1.0",
@@ -25,7 +25,7 @@ fn answer(description: &str, kind: &str, schema: Value) -> Value {
     json!({ "description": description, "content": { kind: { "schema": schema } } })
 }
 
-/// The answers that any request may get, and the one that it is made for.
+/// The possible responses of any request, with this successful one.
 fn answers(fine: Value) -> Value {
     let mut all = Map::from_iter([("200".to_string(), fine)]);
     for (status, what) in [
@@ -98,7 +98,7 @@ fn one_or_many(items: Value) -> Value {
     json!({ "anyOf": [items, { "type": "array", "items": items }] })
 }
 
-/// The fields of both generating endpoints.
+/// The fields of both generation endpoints.
 fn generation() -> Map<String, Value> {
     let flag = |what: &str| json!({ "type": "boolean", "description": what });
     let fields = json!({
@@ -138,7 +138,7 @@ fn request(required: &[&str], own: Value, generates: bool) -> Value {
     json!({ "type": "object", "required": required, "properties": fields })
 }
 
-/// A schema that needs one of these fields.
+/// A schema that requires one of these fields.
 fn either(fields: &[&str], mut schema: Value) -> Value {
     schema["anyOf"] = fields.iter().map(|field| json!({ "required": [field] })).collect();
     schema

@@ -1,35 +1,35 @@
-//! What a server may be told.
+//! Options of a server.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// How a server listens, and how much it takes on.
+/// Address, access and limits of a server.
 #[derive(Clone, Debug)]
 pub struct ServeOptions {
-    /// The address to listen on; loopback is this machine alone.
+    /// The address to listen on; loopback accepts only this machine.
     pub host: IpAddr,
     /// 0 is any free port.
     pub port: u16,
-    /// What a client has to show, one of these; none: anyone may ask.
+    /// Accepted API keys; empty: no key is required.
     pub keys: Vec<String>,
-    /// Web pages of this origin may ask, or of any with `*`; by default only the server's own page.
+    /// Origin whose web pages may send requests, or `*` for any; by default only the server's own page.
     pub cors: Option<String>,
-    /// A folder with adapters of the first model, each in a folder under its name; those that are put there later are found.
+    /// A folder of adapters for the first model, each a subfolder named after it; adapters added later are found.
     pub adapters: Option<PathBuf>,
-    /// Texts that are written side by side.
+    /// Maximum number of texts generated in parallel.
     pub max_batch: usize,
-    /// Requests that may wait for their turn.
+    /// Maximum number of waiting requests.
     pub max_queue: usize,
-    /// Connections that may be open.
+    /// Maximum number of open connections.
     pub max_connections: usize,
-    /// The largest body of a request.
+    /// Maximum size of a request body.
     pub max_body: usize,
-    /// A request has to be read whole within this.
+    /// Time limit for reading a whole request.
     pub read_within: Duration,
-    /// Memory for the keys and values of earlier prompts.
+    /// Memory for cached prompt prefixes.
     pub prefix_bytes: usize,
-    /// The random numbers of requests without a `seed`.
+    /// Seed of requests without a `seed`.
     pub seed: u64,
 }
 

@@ -1,4 +1,4 @@
-//! A page that is one file: it may run its own script, known by its hash, and ask its own server; nothing else.
+//! A self-contained page: it may run only its own script, identified by its hash, and send requests only to its own server.
 
 use crate::token::base64;
 use axum::body::Body;

@@ -1,4 +1,4 @@
-//! Requests that wait for their turn: a bounded number, clients in turn.
+//! The queue of waiting requests: bounded, and serves clients in turn.
 
 use super::job::Work;
 use crate::sync::unpoisoned;
@@ -18,7 +18,7 @@ struct Waiting {
     closed: bool,
 }
 
-/// Why a request is not taken.
+/// The reason for refusing a request.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Refusal {
     Full,
@@ -44,7 +44,7 @@ impl Queue {
         Ok(())
     }
 
-    /// The next request that fits into `room` lines: of the client with the fewest lines running, the first that came.
+    /// The next request that fits into `room` lines: the oldest of the client with the fewest running lines.
     pub fn take(&self, room: usize, running: &BTreeMap<String, usize>) -> Option<Work> {
         let mut waiting = unpoisoned(self.waiting.lock());
         waiting.works.retain(|work| !work.is_left());
@@ -54,11 +54,11 @@ impl Queue {
         }
         let load = |client: &str| running.get(client).copied().unwrap_or(0);
         let (_, &at) = clients.iter().min_by_key(|(client, at)| (load(client), **at))?;
-        // who asks for many lines waits for them, and is not overtaken for ever by those who ask for one
+        // a request for many lines waits for them, so that single-line requests can't overtake it forever
         (waiting.works[at].lines() <= room).then(|| waiting.works.remove(at))?
     }
 
-    /// Waits until there is something, or for this long.
+    /// Waits for a request, at most this long.
     pub fn wait(&self, limit: Duration) {
         let waiting = unpoisoned(self.waiting.lock());
         if waiting.works.is_empty() && !waiting.closed {
@@ -70,7 +70,7 @@ impl Queue {
         unpoisoned(self.waiting.lock()).works.len()
     }
 
-    /// Takes nothing more, and gives back what waits.
+    /// Accepts no more requests, and returns the waiting ones.
     pub fn close(&self) -> Vec<Work> {
         let mut waiting = unpoisoned(self.waiting.lock());
         waiting.closed = true;

@@ -1,6 +1,6 @@
-//! The models that are served, by number and by name: those of the start, and adapters that were put into a folder since.
+//! The served models, by index and by name: those from the start, and adapters added to a folder since.
 //!
-//! A request names an adapter, and never a path: its name is looked for among those that the folder lists.
+//! A request names an adapter, never a path: the name is looked up in the folder's listing.
 
 use super::served::Served;
 use crate::sync::unpoisoned;
@@ -10,9 +10,9 @@ use std::sync::{Arc, Mutex, RwLock};
 
 pub struct Registry {
     known: RwLock<Vec<Arc<Served>>>,
-    /// Where adapters of the first model are put, each a folder under its name.
+    /// The folder of the first model's adapters, each a subfolder named after it.
     folder: Option<PathBuf>,
-    /// One is opened at a time.
+    /// Only one is opened at a time.
     opening: Mutex<()>,
 }
 
@@ -26,7 +26,7 @@ impl Registry {
         unpoisoned(self.known.read()).clone()
     }
 
-    /// The model of this number: numbers stay.
+    /// The model with this index: indices are stable.
     pub fn get(&self, number: usize) -> Option<Arc<Served>> {
         unpoisoned(self.known.read()).get(number).cloned()
     }
@@ -36,7 +36,7 @@ impl Registry {
         known.iter().enumerate().find(|(_, served)| served.name == name).map(|(at, served)| (at, served.clone()))
     }
 
-    /// The model of this name; an adapter that is in the folder by now is opened.
+    /// The model with this name; opens an adapter that was added to the folder.
     pub fn named(&self, name: &str) -> Result<Option<(usize, Arc<Served>)>> {
         if let Some(found) = self.find(name) {
             return Ok(Some(found));

@@ -1,4 +1,4 @@
-//! Answers in the shapes of OpenAI's two endpoints, whole and in chunks.
+//! Responses in the formats of OpenAI's two endpoints, whole and in chunks.
 
 use super::job::{FinishReason, TokenChance};
 use super::tools::{Call, Tools};
@@ -11,7 +11,7 @@ pub enum Kind {
     Completion,
 }
 
-/// What all parts of one answer have in common.
+/// The shared fields of all parts of one response.
 pub struct Reply {
     pub kind: Kind,
     pub id: String,
@@ -22,20 +22,20 @@ pub struct Reply {
     pub logprobs: bool,
     pub include_usage: bool,
     pub prompt_tokens: usize,
-    /// Written before each answer: the prompt, where it is echoed.
+    /// Text before each answer: the prompt, if echoed.
     pub echo: Vec<String>,
-    /// Special tokens are left out of texts.
+    /// Omit special tokens from texts.
     pub skip_special: bool,
     pub choices: usize,
 }
 
-/// One answer as it grows.
+/// One growing answer.
 #[derive(Default)]
 pub struct Choice {
     pub text: String,
     pub tokens: usize,
     pub chances: Vec<TokenChance>,
-    /// The chances begin with those of the prompt.
+    /// Whether the likelihoods begin with those of the prompt.
     pub echoed: bool,
     pub reason: Option<FinishReason>,
 }
@@ -68,7 +68,7 @@ impl Reply {
         })
     }
 
-    /// The whole answer.
+    /// The whole response.
     pub fn whole(&self, choices: &[Choice], cached: usize) -> Value {
         let list: Vec<Value> = choices.iter().enumerate().map(|(index, choice)| self.choice(index, choice)).collect();
         let object = if self.kind == Kind::Chat { "chat.completion" } else { "text_completion" };
@@ -81,7 +81,7 @@ impl Reply {
         let mut reason = choice.reason.map(reason_word);
         if self.kind == Kind::Completion {
             let echo = self.echo(index);
-            // with an echo the prompt's tokens are the first
+            // with an echo, the prompt's tokens come first
             let start = if choice.echoed { 0 } else { echo.chars().count() };
             let logprobs = self.logprobs.then(|| self.legacy(&choice.chances, start));
             let text = format!("{echo}{}", choice.text);
@@ -157,7 +157,7 @@ impl Reply {
         (String::from_utf8_lossy(&bytes).into_owned(), bytes)
     }
 
-    /// The shape of chats. `id` is beyond OpenAI's.
+    /// The format of chats. `id` is an addition to OpenAI's.
     fn chances(&self, chances: &[TokenChance]) -> Value {
         let one = |id: u32, logprob: Option<f64>| {
             let (token, bytes) = self.token(id);
@@ -172,7 +172,7 @@ impl Reply {
         list.collect::<Vec<_>>().into()
     }
 
-    /// The shape of completions. `start` is the place of the first token in the text.
+    /// The format of completions. `start` is the offset of the first token in the text.
     fn legacy(&self, chances: &[TokenChance], start: usize) -> Value {
         let (mut tokens, mut offsets, mut top, mut at) = (Vec::new(), Vec::new(), Vec::new(), start);
         for chance in chances {

@@ -12,10 +12,10 @@ use serde_json::{Value, json};
 use std::sync::Arc;
 use tokio::sync::oneshot;
 
-/// Documents of one request.
+/// Maximum number of documents per request.
 const DOCUMENTS: usize = 1024;
 
-/// What the answer needs of the request.
+/// The parts of the request that the response needs.
 struct Reply {
     model: String,
     documents: Option<Vec<String>>,
@@ -67,12 +67,12 @@ fn begin(app: &App, asked: &Asked) -> Answer<(EmbedJob, Reply)> {
         top,
         tokens: ids.iter().map(|ids| ids.len() + query_tokens).sum(),
     };
-    // the place of the answer is put in where it is waited for
+    // a placeholder, replaced by the waiting side's channel
     let answer = oneshot::channel().0;
     Ok((EmbedJob { client: asked.client.clone(), model, texts, query: Some(query.to_string()), answer }, reply))
 }
 
-/// A text, or a map that has one.
+/// Parses a text, or a map with one.
 fn document(value: &Value, at: usize) -> Answer<String> {
     let text = value.as_str().or_else(|| value["text"].as_str());
     text.filter(|text| !text.is_empty()).map(str::to_string).ok_or_else(|| {
@@ -81,7 +81,7 @@ fn document(value: &Value, at: usize) -> Answer<String> {
 }
 
 impl Reply {
-    /// The best first; of equal ones the first that was given.
+    /// Best first; ties keep the order of the request.
     fn json(&self, scores: &[f32]) -> Value {
         let mut order: Vec<usize> = (0..scores.len()).collect();
         order.sort_by(|a, b| scores[*b].total_cmp(&scores[*a]).then(a.cmp(b)));

@@ -1,4 +1,4 @@
-//! Which path is which endpoint, and what holds for all of them: keys, hosts, foreign pages, counters.
+//! The routes, and checks for all of them: keys, hosts, foreign pages, metrics.
 
 use super::app::{App, Client, Peer};
 use super::error::ApiError;
@@ -13,7 +13,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use subtle::ConstantTimeEq;
 
-/// Paths that need no key: what a load balancer asks, and the page, which asks for the key itself.
+/// Paths without a key: for load balancers, and the page, which asks for the key itself.
 const OPEN: &[&str] = &["/", "/health", "/v1/health"];
 
 pub fn router(app: &Arc<App>) -> Router {
@@ -46,7 +46,7 @@ async fn not_allowed(method: Method, uri: Uri) -> ApiError {
     ApiError::with(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", what)
 }
 
-/// Lets a request through that may come through.
+/// Rejects requests without permission.
 async fn guard(State(app): State<Arc<App>>, mut request: Request, next: Next) -> Response {
     let path = known(request.uri().path());
     let origin = allowed_origin(&app, request.headers());
@@ -67,7 +67,7 @@ async fn guard(State(app): State<Arc<App>>, mut request: Request, next: Next) ->
     response
 }
 
-/// A path as it is counted: what is asked for at random must not grow the counters.
+/// A path as a metrics label: random paths must not create new ones.
 fn known(path: &str) -> &'static str {
     const PATHS: &[&str] = &[
         "/",
@@ -86,7 +86,7 @@ fn known(path: &str) -> &'static str {
     PATHS.iter().copied().find(|known| *known == path).unwrap_or("other")
 }
 
-/// The origin of a page that may read answers.
+/// The allowed origin of a page that may read responses.
 fn allowed_origin(app: &App, headers: &HeaderMap) -> Option<HeaderValue> {
     let (allowed, origin) = (app.options.cors.as_deref()?, headers.get(header::ORIGIN)?);
     (allowed == "*" || origin.as_bytes() == allowed.as_bytes()).then(|| origin.clone())
@@ -100,12 +100,12 @@ fn preflight() -> Response {
     response
 }
 
-/// Who asks, where he may.
+/// The client of an admitted request.
 fn admitted(app: &App, request: &Request) -> Result<Client, ApiError> {
     let peer = request.extensions().get::<Peer>().map_or(String::new(), |peer| peer.0.ip().to_string());
     if app.options.keys.is_empty() {
         return match app.options.host.is_loopback() && !is_local(request) {
-            // a page of a name that was made to lead here
+            // DNS rebinding: a foreign page's host name resolves to this server
             true => Err(ApiError::with(StatusCode::FORBIDDEN, "wrong_host", "the header `Host` names another machine")),
             false => Ok(Client(peer)),
         };
@@ -119,7 +119,7 @@ fn admitted(app: &App, request: &Request) -> Result<Client, ApiError> {
     let Some(key) = key else {
         return Err(unauthorized("a key is needed, in the header `Authorization: Bearer KEY`"));
     };
-    // all keys are compared, in a time that says nothing about them
+    // compares all keys in constant time
     let mut found = None;
     for (at, known) in app.options.keys.iter().enumerate() {
         if bool::from(known.as_bytes().ct_eq(key.as_bytes())) {
@@ -133,7 +133,7 @@ fn unauthorized(what: &str) -> ApiError {
     ApiError::with(StatusCode::UNAUTHORIZED, "invalid_api_key", what)
 }
 
-/// Whether `Host` is an address or `localhost`: a name may be anybody's.
+/// Whether `Host` is an address or `localhost`: any other name may be anybody's.
 fn is_local(request: &Request) -> bool {
     let named = request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
     let Some(host) = named.or_else(|| request.uri().host()) else { return true };

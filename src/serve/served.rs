@@ -1,4 +1,4 @@
-//! A model that is served, under its name.
+//! A served model and its name.
 
 use super::grammar::Grammars;
 use crate::model::Model;
@@ -9,14 +9,14 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::OnceLock;
 
-/// A model with its tokenizer, under the name by which requests ask for it.
+/// A model with its tokenizer, under its name in requests.
 pub struct Served {
     pub name: String,
     pub net: Model,
     pub tok: Tokenizer,
     /// Ids that end a text.
     pub ends: BTreeSet<u32>,
-    /// `generation_config.json`: what a request that does not say otherwise gets.
+    /// `generation_config.json`: the defaults of requests.
     pub defaults: Map<String, Value>,
     grammars: OnceLock<Result<Grammars>>,
 }
@@ -37,29 +37,29 @@ impl Served {
         })
     }
 
-    /// The same model with a PEFT adapter on it; the weights are shared.
+    /// The same model with a PEFT adapter; the weights are shared.
     pub fn adapted(&self, name: &str, folder: &Path) -> Result<Served> {
         let net = self.net.share()?;
         net.open_lora(folder).map_err(|error| error.attributed_to("serve"))?;
         Served::new(name, &net, &self.tok)
     }
 
-    /// Whether it writes texts.
+    /// Whether it generates text.
     pub fn is_causal(&self) -> bool {
         self.net.check_causal("serve").is_ok()
     }
 
-    /// Whether it says how well a text answers another.
+    /// Whether it scores how well a text answers a query.
     pub fn reranks(&self) -> bool {
         self.net.head() == "sequence" && self.net.config().labels == 1
     }
 
-    /// Tokens of a prompt and its answer.
+    /// Maximum number of tokens of a prompt and its answer.
     pub fn context(&self) -> usize {
         self.net.config().max_positions
     }
 
-    /// What grammars need to know of the vocabulary, made once.
+    /// The vocabulary data for grammars, computed once.
     pub fn grammars(&self) -> Result<&Grammars> {
         let made = self.grammars.get_or_init(|| Grammars::new(&self.tok, &self.ends, self.net.config().vocab));
         made.as_ref().map_err(Error::clone)

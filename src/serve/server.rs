@@ -1,4 +1,4 @@
-//! Models behind a socket: the queue, the engine and the connections together.
+//! The server: queue, engine and connections.
 
 use super::app::App;
 use super::connections::{self, Bounds};
@@ -13,7 +13,7 @@ use crate::{Result, bail};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-/// Serves these models until a stop is asked for, on this thread and one for the connections. `ready` hears the address.
+/// Serves these models until a stop is requested, on this thread and one for the connections. `ready` receives the address.
 pub fn serve(served: Vec<Served>, options: &ServeOptions, ready: impl FnOnce(SocketAddr)) -> Result<()> {
     check(&served, options)?;
     let models = Arc::new(Registry::new(served, options.adapters.clone()));

@@ -1,4 +1,4 @@
-//! An answer on its way: gathered whole, or sent on as server-sent events.
+//! Sends an answer: whole, or streamed as server-sent events.
 
 use super::error::{Answer, ApiError, json_response};
 use super::job::{Event, FinishReason, TokenChance};
@@ -14,7 +14,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use tokio::sync::mpsc::{self, Receiver, Sender, UnboundedReceiver};
 
-/// Chunks that wait for a client that reads slowly.
+/// Maximum number of chunks buffered for a slow client.
 const AHEAD: usize = 64;
 
 fn lost() -> ApiError {
@@ -49,14 +49,14 @@ pub async fn whole(reply: Reply, mut events: UnboundedReceiver<Event>) -> Answer
     Ok(json_response(StatusCode::OK, &reply.whole(&choices, cached_tokens)))
 }
 
-/// What of one answer was sent.
+/// The progress of one answer's stream.
 #[derive(Default)]
 struct Sent {
     begun: bool,
-    /// Characters.
+    /// Position in characters.
     at: usize,
     watch: Watch,
-    /// Of the prompt, until it is echoed.
+    /// Likelihoods of the prompt, until it is echoed.
     prompt: Vec<TokenChance>,
     done: bool,
 }
@@ -69,14 +69,14 @@ struct Streaming {
     cached: usize,
 }
 
-/// Sends the answers on as they are written.
+/// Streams the answers as they are generated.
 pub fn events(reply: Reply, mut events: UnboundedReceiver<Event>) -> Response {
     let (out, chunks) = mpsc::channel(AHEAD);
     let sent = (0..reply.choices).map(|_| Sent::default()).collect();
     let mut streaming = Streaming { reply, out, sent, tokens: 0, cached: 0 };
     tokio::spawn(async move {
         loop {
-            // a client that leaves while nothing comes is noticed too
+            // also notices a client that disconnects while no event arrives
             let event = tokio::select! {
                 event = events.recv() => event,
                 () = streaming.out.closed() => return,
@@ -98,7 +98,7 @@ impl Streaming {
         self.out.send(Bytes::from(format!("data: {value}\n\n"))).await.ok()
     }
 
-    /// Sends on what happened; `None` where nobody listens, and false at the end.
+    /// Sends on one event; `None` if the client has disconnected, false at the end.
     async fn take(&mut self, event: Option<Event>) -> Option<bool> {
         match event.unwrap_or_else(|| Event::Failed(lost())) {
             Event::Read { cached } => self.cached += cached,

@@ -23,7 +23,7 @@ const TOKENIZE: &[&str] = &[
     "reasoning_effort",
 ];
 
-/// The ids of a text, or of a conversation by the chat template, with the text of each.
+/// The ids of a text, or of a conversation by the chat template, each with its text.
 pub async fn tokenize(State(app): State<Arc<App>>, request: Request) -> Answer<Response> {
     let asked = app.read(request).await?;
     let fields = Fields::of(&asked.body, "")?;

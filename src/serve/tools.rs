@@ -1,4 +1,4 @@
-//! Tools: what a template is told of them, and the calls in what a model writes.
+//! Tools: their form for templates, and the calls in a model's text.
 
 use super::error::{Answer, ApiError};
 use super::fields::Fields;
@@ -7,16 +7,16 @@ use super::served::Served;
 use crate::token::digits;
 use serde_json::{Map, Value, json};
 
-/// What a model of the Hermes family (Qwen too) writes around a call.
+/// Tag before a call in models of the Hermes family (Qwen too).
 const OPEN: &str = "<tool_call>";
 const CLOSE: &str = "</tool_call>";
 
 /// The tools of a request.
 pub struct Tools {
-    /// As the template takes them; none where the request wants no call.
+    /// In the form of templates; `None` if the request wants no call.
     pub shown: Option<Vec<Value>>,
     names: Vec<String>,
-    /// The text has to be a call, of one of these.
+    /// The text must be a call of one of these.
     forced: Vec<Value>,
     one: bool,
 }
@@ -55,7 +55,7 @@ impl Tools {
         Ok(Some(Tools { shown, names, forced, one }))
     }
 
-    /// What keeps the text to a call, where the request asks for one.
+    /// The constraint that forces a call, if requested.
     pub fn constraint(&self, served: &Served) -> Answer<Option<Constraint>> {
         if self.forced.is_empty() {
             return Ok(None);
@@ -70,7 +70,7 @@ impl Tools {
         made.map(Some).map_err(|error| ApiError::field("tools", error.to_string()))
     }
 
-    /// The words of a text, and its calls.
+    /// Splits a text into its prose and its calls.
     pub fn split(&self, text: &str) -> (String, Vec<Call>) {
         let (words, mut calls) = match text.contains(OPEN) {
             true => between_tags(text),
@@ -86,7 +86,7 @@ impl Tools {
     }
 }
 
-/// What a template calls the arguments of a call that is all of a text.
+/// The key of the arguments in a call that is the whole text, by the template.
 fn arguments_key(served: &Served) -> &'static str {
     let template = served.tok.template();
     if template.contains("\"parameters\":") && !template.contains("\"arguments\":") {
@@ -106,7 +106,7 @@ fn schema(function: &Value, key: &str) -> Value {
     })
 }
 
-/// The name of a tool, whose fields are checked.
+/// The name of a tool; checks its fields.
 fn name(tool: &Fields) -> Answer<String> {
     tool.only(&["type", "function"])?;
     if tool.text("type")? != Some("function") {
@@ -124,7 +124,7 @@ fn name(tool: &Fields) -> Answer<String> {
     }
 }
 
-/// The tools of which one has to be called: `None` where the model decides, and no name where none may be.
+/// The tools of which one must be called: `None` if the model decides, empty if none may be called.
 fn choice(fields: &Fields, names: &[String]) -> Answer<Option<Vec<String>>> {
     let named = match fields.get("tool_choice") {
         None => return Ok(None),
@@ -149,7 +149,7 @@ fn call(value: &Value) -> Option<Call> {
     Some(Call { name, arguments: arguments.unwrap_or_else(|| Value::Object(Map::new())) })
 }
 
-/// `<tool_call>{…}</tool_call>`, as often as it comes, and the words around.
+/// All `<tool_call>{…}</tool_call>` of a text, and the prose around them.
 fn between_tags(text: &str) -> (String, Vec<Call>) {
     let (mut words, mut calls, mut rest) = (String::new(), Vec::new(), text);
     while let Some((before, after)) = rest.split_once(OPEN) {
@@ -165,7 +165,7 @@ fn between_tags(text: &str) -> (String, Vec<Call>) {
     (words, calls)
 }
 
-/// A text that is one call, or a list of them.
+/// Parses a text that is one call, or a list of them.
 fn whole(text: &str) -> (String, Vec<Call>) {
     let calls = match digits::parse(text.trim()) {
         Ok(Value::Array(list)) => list.iter().map(call).collect::<Option<Vec<_>>>(),
@@ -178,7 +178,7 @@ fn whole(text: &str) -> (String, Vec<Call>) {
     }
 }
 
-/// Holds back what may be a call, in a text that is streamed.
+/// Holds back a possible call in a streamed text.
 #[derive(Default)]
 pub struct Watch {
     pub held: String,
@@ -186,7 +186,7 @@ pub struct Watch {
 }
 
 impl Watch {
-    /// The part that is certain to be words.
+    /// Returns the part that is certainly prose.
     pub fn push(&mut self, text: &str) -> String {
         self.held.push_str(text);
         let start = self.held.trim_start();

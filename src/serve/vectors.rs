@@ -1,4 +1,4 @@
-//! Embeddings of texts, of encoders and decoders.
+//! Embeddings of texts, by encoders and decoders.
 
 use super::served::Served;
 use crate::model::{EmbedPlan, LogitsPlan, TokenRows};
@@ -7,8 +7,8 @@ use crate::{Result, bail};
 
 const PLAN: EmbedPlan = EmbedPlan { prompt: None, prompt_name: None, max_length: None, overflow: None, batch_size: 32 };
 
-/// How well each text answers a query: what a cross-encoder gives for the two, between 0 and 1 unless its config says that it is
-/// used as it comes (`sentence_transformers.activation_fn`).
+/// How well each text answers a query: the cross-encoder's score for the pair, between 0 and 1 unless its config requests the raw
+/// score (`sentence_transformers.activation_fn`).
 pub fn rank(served: &Served, query: &str, texts: &[String]) -> Result<Vec<Vec<f32>>> {
     let pairs: Vec<(String, Option<String>)> = texts.iter().map(|text| (query.into(), Some(text.clone()))).collect();
     let plan = LogitsPlan { max_length: None, overlap: 0, batch_size: 32 };
@@ -21,8 +21,8 @@ pub fn rank(served: &Served, query: &str, texts: &[String]) -> Result<Vec<Vec<f3
     Ok(scores.flatten_all()?.to_vec1::<f32>()?.into_iter().map(|score| vec![of(score)]).collect())
 }
 
-/// One vector a text: what a model with an `embed` head gives, or of a language model the mean of the last layer's states, of
-/// length 1.
+/// One vector per text: from a model with an `embed` head its output; from a language model the mean of the last layer's states,
+/// with length 1.
 pub fn embed(served: &Served, texts: &[String]) -> Result<Vec<Vec<f32>>> {
     if served.net.head() == "embed" {
         let vectors = served.net.embed(&served.tok, texts, &PLAN)?;

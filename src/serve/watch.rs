@@ -1,4 +1,4 @@
-//! `levain watch`: the curves of runs, from their logs, as they are written.
+//! `levain watch`: live curves of runs, from their logs.
 
 use super::connections::{self, Bounds};
 use super::error::{Answer, ApiError, json_response};
@@ -23,19 +23,19 @@ use std::time::{Duration, SystemTime};
 const PAGE: &str = include_str!("watch.html");
 /// The name of a run's log in its folder.
 const LOG: &str = "log.jsonl";
-/// Folders below the one that is watched.
+/// Maximum depth of folders below the watched one.
 const DEEP: usize = 4;
-/// The largest question: how many rows of each run are known.
+/// Maximum size of a page's request, which lists the number of known rows of each run.
 const QUESTION: usize = 1 << 20;
 const IDLE: Duration = Duration::from_millis(50);
 
-/// What is watched: logs, and folders that have some.
+/// The watched paths: logs, and folders that contain some.
 struct Watched {
     paths: Vec<PathBuf>,
     logs: Mutex<BTreeMap<PathBuf, Log>>,
 }
 
-/// The rows of one log, as of when the file was so long and so old.
+/// The rows of one log, with its length and modification time when it was read.
 #[derive(Default, Clone)]
 struct Log {
     size: u64,
@@ -43,7 +43,7 @@ struct Log {
     rows: Arc<Vec<Value>>,
 }
 
-/// Shows the curves of the runs at these paths until a stop is asked for.
+/// Shows the curves of the runs at these paths until a stop is requested.
 pub fn watch(paths: &[PathBuf], address: SocketAddr, ready: impl FnOnce(SocketAddr)) -> Result<()> {
     for path in paths {
         files::readable("watch", path)?;
@@ -64,7 +64,7 @@ pub fn watch(paths: &[PathBuf], address: SocketAddr, ready: impl FnOnce(SocketAd
     connections.stop()
 }
 
-/// The rows of each run that the page has not got: `{ run: { from, rows } }`, for `{ run: known }`.
+/// The rows of each run that the page does not have: `{ run: { from, rows } }`, for `{ run: known }`.
 async fn rows(State(watched): State<Arc<Watched>>, request: Request) -> Answer<Response> {
     let body = to_bytes(request.into_body(), QUESTION).await.unwrap_or_else(|_| Bytes::new());
     let known: Map<String, Value> = serde_json::from_slice(&body).map_err(|error| ApiError::bad(error.to_string()))?;
@@ -79,14 +79,14 @@ impl Watched {
         for (name, path) in self.found() {
             let rows = self.read(&path);
             let known = known.get(&name).and_then(Value::as_u64).unwrap_or(0) as usize;
-            // a log that is shorter than it was has begun anew
+            // a log that has become shorter was restarted
             let from = if known <= rows.len() { known } else { 0 };
             news.insert(name, json!({ "from": from, "rows": &rows[from..] }));
         }
         news
     }
 
-    /// The logs that are there now, by the names of their runs.
+    /// The existing logs, by the names of their runs.
     fn found(&self) -> BTreeMap<String, PathBuf> {
         let mut found = BTreeMap::new();
         for path in &self.paths {
@@ -123,7 +123,7 @@ impl Watched {
     }
 }
 
-/// The rows of a log; a line that is being written has no end yet.
+/// The rows of a log; a line still being written has no end yet.
 fn parsed(bytes: &[u8]) -> Vec<Value> {
     let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
     let row = |line: &[u8]| match serde_json::from_slice(line) {

@@ -1,5 +1,5 @@
-//! Adapters of PEFT that are refused, what is said of those that are not used whole, writing with them, and embeddings that
-//! are tied by the config and not by the file.
+//! PEFT adapters that are rejected, warnings about adapters that are not fully used, text generation with them, and embeddings
+//! that are tied by the config and not by the file.
 
 use levain::format::safetensors::{self, Safetensors};
 use levain::model::{Model, Sampling, TokenRows};
@@ -45,7 +45,7 @@ fn logits(net: &Model, ids: &[u32]) -> Vec<f32> {
     no_grad(|| net.forward(&rows).unwrap().value().flatten_all().unwrap().to_vec1().unwrap())
 }
 
-/// What a script is told beside what it prints.
+/// The warnings of a script beside its output.
 fn told(script: &str) -> String {
     let lines = Arc::new(Mutex::new(String::new()));
     let kept = lines.clone();
@@ -54,7 +54,7 @@ fn told(script: &str) -> String {
     lines.lock().unwrap().clone()
 }
 
-/// What a folder says about generation may name the tokens that end a text: it is not passed over in silence.
+/// A folder's generation config may name EOS tokens: they are not ignored silently.
 #[test]
 fn a_generation_config_that_does_not_read_is_told() {
     let folder = copy(&parity("llama"));
@@ -174,7 +174,7 @@ fn writing_with_an_adapter_is_the_forward_without_a_cache() {
     }
 }
 
-/// A head that was trained whole is opened under all its names, though the base ties some of them.
+/// A fully trained head is loaded under all its names, though the base ties some of them.
 #[test]
 fn a_masked_head_that_was_trained_whole_is_opened() {
     let base = parity("bert-mlm");
@@ -239,14 +239,14 @@ fn a_tied_flag_with_another_head_keeps_both() {
     ] {
         let own = Model::open(&parity(case), DType::F32).unwrap();
         let value = own.weight(table).unwrap().value();
-        // an equal copy changes nothing, in whatever dtype
+        // an equal copy changes nothing, in any dtype
         for dtype in [DType::F32, DType::F64] {
             let folder = with(case, &[(copy, value.to_dtype(dtype).unwrap())]);
             let net = Model::open(folder.path(), DType::F32).unwrap();
             assert!(net.config().tied, "{case}: equal, and parted");
             assert!(logits(&net, &[1, 2, 3]) == logits(&own, &[1, 2, 3]));
         }
-        // another head doubles the logits that are without bias
+        // another head doubles the logits without bias
         let folder = with(case, &[(copy, (&value * 2.0).unwrap())]);
         let net = Model::open(folder.path(), DType::F32).unwrap();
         assert!(!net.config().tied, "{case}");
@@ -282,7 +282,7 @@ fn a_model_is_saved_as_what_it_is_or_it_is_told() {
         assert!(error.contains("a model is saved as a folder"), "{error}");
         assert!(!path.exists());
     }
-    // a folder may be called so
+    // a folder may have this name
     std::fs::create_dir(out.path().join("net.bin")).unwrap();
     net.save(&out.path().join("net.bin"), Default::default()).unwrap();
     let script = |verb: &str| {
@@ -296,7 +296,8 @@ fn a_model_is_saved_as_what_it_is_or_it_is_told() {
     assert_eq!(script("net.to(\"q8\"); net.to(\"f32\");"), "");
 }
 
-/// PEFT looks for the base by the name in the adapter's folder: that of the hub, where a `.gguf` says it, else the script is told.
+/// PEFT finds the base by the name in the adapter's folder: the hub name, where a `.gguf` records it; otherwise there is a
+/// warning.
 #[test]
 fn an_adapter_of_a_gguf_base_names_a_base_that_peft_finds_or_says_that_it_does_not() {
     let folder = tempfile::tempdir().unwrap();
@@ -304,7 +305,7 @@ fn an_adapter_of_a_gguf_base_names_a_base_that_peft_finds_or_says_that_it_does_n
     let cases: [Case; 5] = [
         (&[("general.source.huggingface.repository", "org/small")], "", Some("org/small")),
         (&[("general.source.url", "https://huggingface.co/org/small/tree/main")], "", Some("org/small")),
-        // what it was tuned from is another model
+        // the model it was tuned from is another model
         (&[("general.name", "Mine"), ("general.base_model.0.repo_url", "https://huggingface.co/org/base")], "", None),
         (&[], "", None),
         (&[], ", #{ base: \"org/given\" }", Some("org/given")),
@@ -321,7 +322,7 @@ fn an_adapter_of_a_gguf_base_names_a_base_that_peft_finds_or_says_that_it_does_n
         let warned = said.contains("is a GGUF file, which says no name of it on the hub")
             && said.contains("save_lora(folder, #{ base: \"ORGANIZATION/NAME\" })");
         assert_eq!(warned, expected.is_none(), "{facts:?}{options}: {said}");
-        // levain finds it again by itself
+        // levain itself finds it again
         told(&format!("let net = model(`{base}`); net.open_lora(`{place}`);"));
     }
 }

@@ -1,10 +1,10 @@
-//! Archives of data: every file in them is read as it would be by itself, and what is broken or a bomb is told.
+//! Archives of data: every file in them is read as it would be outside, and a broken archive or a bomb is an error.
 
 use levain::data::{By, Cell, Dataset, Source, Stream, TextForm};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-/// A file of a zip: name, bytes, method.
+/// A file in a zip: name, bytes, method.
 type Packed<'p> = (&'p str, &'p [u8], u16);
 
 fn deflated(bytes: &[u8]) -> Vec<u8> {
@@ -118,7 +118,7 @@ fn told(error: levain::Error) -> String {
     format!("{error} {}", error.advice().unwrap_or_default())
 }
 
-/// `text` of each row, and the end of the file that it is from.
+/// `text` of each row, and the end of the name of its source file.
 fn shown(data: &Dataset) -> Vec<(String, String)> {
     let text = |field: &str, at| match data.cell(data.field("test", field).unwrap(), at) {
         Cell::Text(text) => text.to_string(),
@@ -221,7 +221,7 @@ fn broken_archives_and_bombs_are_told() {
     let mut method = good;
     method[list + 10] = 12;
     assert!(fault("method.zip", &method).contains("rows.jsonl: it is packed by method Bzip2"));
-    // a length that lies: more comes out than the list says
+    // a false length: more is unpacked than the directory states
     let mut lying = zip(&[("rows.jsonl", b"{\"text\":\"one\"}\n", 8)]);
     let list = lying.windows(4).position(|some| some == b"PK\x01\x02").unwrap();
     lying[list + 24] = 3;

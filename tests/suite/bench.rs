@@ -1,4 +1,4 @@
-//! `levain bench`, by its binary: verdicts, baselines, reports, and input that is wrong.
+//! `levain bench`, by its binary: verdicts, baselines, reports, and invalid input.
 
 use levain::measure::bench::Scored;
 use levain::measure::bench::decision::Decision;
@@ -46,7 +46,7 @@ fn edit(folder: &TempDir, change: impl FnOnce(&mut Value)) {
     let path = baseline(folder);
     let mut json: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
     change(&mut json);
-    // as a person does who edits it by hand
+    // as a person edits it by hand
     json.as_object_mut().unwrap().remove("levain_crc32");
     fs::write(path, json.to_string()).unwrap();
 }
@@ -112,7 +112,7 @@ fn scores_are_paired_and_flips_are_listed() {
     assert!(code == 0 && out.contains("1 items without a pair"), "{out}");
 }
 
-/// A folder with a baseline of scores; then the script with others.
+/// A folder with a baseline of scores; then the same script with other scores.
 fn rescored(before: &str, after: &str, more: &str) -> (i32, String) {
     let folder = bench(&format!("bench::scores(\"s\", {before}{more});"));
     run(&folder, &["case.rhai", "--save"]);
@@ -132,7 +132,7 @@ fn scores_fail_by_a_loss_beyond_the_margin_and_by_no_other() {
     told("[0.5, 0.7]", "[0.5 - 1e-12, 0.7 - 1e-12]", "", 0, "2 items equal");
     told("[5e9, 7e9]", "[5e9 - 1.0, 7e9 - 1.0]", "", 0, "2 items equal");
     told("[0.5, 0.7, 0.2]", "[0.5 - 1e-7, 0.7 - 2e-7, 0.2 - 1e-7]", "", 0, "PASS          s");
-    // a loss that does not count, and one that does
+    // a loss within the margin, and one beyond it
     told(
         "[1.0, 1.2, 0.9, 1.1]",
         "[1.01, 1.22, 0.91, 1.12]",
@@ -185,8 +185,8 @@ fn another_machine_does_not_fail_scores_by_its_rounding() {
     assert!(code == 1 && out.contains("FAIL          s"), "{out}");
 }
 
-/// How often scores fail: rounding never, half the margin hardly, three times the margin nearly always. `scripts/bench/statistics.rhai` has
-/// more of it.
+/// Failure rate of scores: rounding never, half the margin rarely, three times the margin nearly always.
+/// `scripts/bench/statistics.rhai` has more cases.
 #[test]
 fn the_gate_of_scores_is_right_about_losses() {
     let mut rng = Rng::new(5);
@@ -246,7 +246,7 @@ fn a_baseline_of_another_machine_judges_what_does_not_depend_on_it() {
     write(&folder, &script.replace("3)", "4)"));
     let (code, out, _) = run(&folder, &["case.rhai"]);
     assert!(code == 1 && out.contains("was 3, is 4"), "{out}");
-    // saved under the same name, it is this machine's from now on
+    // saved under the same name, it belongs to this machine from now on
     run(&folder, &["case.rhai", "--save"]);
     assert_eq!(run(&folder, &["case.rhai"]).0, 0);
 }
@@ -377,7 +377,7 @@ fn intervals_hold_what_they_say() {
         let found = ratio_interval(&rounds).unwrap();
         ratio_in += usize::from(found.low <= 1.0 && 1.0 <= found.high);
     }
-    // 99 % of 200, give or take
+    // 99 % of 200, approximately
     assert!(median_in >= 190 && ratio_in >= 185, "{median_in} and {ratio_in} of 200");
     assert_eq!(ratio_interval(&[]), None);
 }

@@ -2,7 +2,7 @@
 
 use levain::Runtime;
 
-/// What a script prints last, or the message of its fault.
+/// The last output of a script, or its error message.
 fn run(script: &str) -> Result<String, String> {
     Runtime::default().run(script).and_then(|value| value.to::<String>()).map_err(|fault| fault.to_string())
 }

@@ -1,4 +1,4 @@
-//! Random numbers for tests, the same in every run.
+//! Random numbers for tests, equal in every run.
 
 use levain::rng::splitmix;
 

@@ -1,4 +1,4 @@
-//! Chat templates beside transformers and TRL. The answers are in tests/data/chat, written by `make.py`.
+//! Chat templates compared with transformers and TRL. The expected results are in tests/data/chat, written by `make.py`.
 
 use levain::Error;
 use levain::data::encode::{ChatPlan, EncodePlan, LossOn, Overflow, RowForm, encode};
@@ -15,7 +15,7 @@ fn json_of(name: &str) -> Value {
     serde_json::from_slice(&std::fs::read(format!("{FOLDER}/{name}")).unwrap()).unwrap()
 }
 
-/// TRL's templates: name, template, and what each conversation becomes.
+/// TRL's templates: name, template, and the rendering of each conversation.
 fn trl() -> Vec<Value> {
     let packed = std::fs::File::open(format!("{FOLDER}/trl.jsonl.zst")).unwrap();
     let text = String::from_utf8(zstd::decode_all(packed).unwrap()).unwrap();
@@ -40,7 +40,7 @@ fn render(tok: &Tokenizer, template: &str, case: &Value) -> Result<String, Error
     Ok(tok.apply_chat_template(case["messages"].as_array().unwrap(), &options(case))?.text)
 }
 
-/// Where a rendering is not what transformers writes; where that is a fault, ours has to be one too.
+/// Differences between a rendering and transformers'; where transformers raises an error, ours must fail too.
 fn difference(name: &str, got: &Result<String, Error>, expect: &Value) -> Option<String> {
     match (got, expect["text"].as_str()) {
         (Ok(got), Some(want)) if got == want => None,
@@ -85,7 +85,7 @@ fn the_language_is_that_of_transformers() {
     assert!(wrong.is_empty(), "{}:\n{}", wrong.len(), wrong.join("\n"));
 }
 
-/// A row as a file of training data holds it.
+/// A row in the form of a training data file.
 fn training_row(case: &Value) -> Value {
     let mut variables = case["options"].as_object().cloned().unwrap_or_default();
     let mut row = Map::from_iter([("messages".to_string(), case["messages"].clone())]);
@@ -96,13 +96,13 @@ fn training_row(case: &Value) -> Value {
     Value::Object(row)
 }
 
-/// Which tokens of a conversation are learned; none where nothing is.
+/// The loss tokens of a conversation; none if it has none.
 fn mask(tok: &Tokenizer, case: &Value) -> Option<String> {
     let form = RowForm::Chat { field: "messages".into(), loss_on: LossOn::Role("assistant".into()) };
     mask_of(tok, &training_row(case), form).ok()
 }
 
-/// The same of any row.
+/// The same for any row.
 fn mask_of(tok: &Tokenizer, row: &Value, form: RowForm) -> Result<String, Error> {
     let file = tempfile::Builder::new().suffix(".jsonl").tempfile().unwrap();
     std::fs::write(file.path(), format!("{row}\n")).unwrap();
@@ -128,7 +128,7 @@ fn mask_of(tok: &Tokenizer, row: &Value, form: RowForm) -> Result<String, Error>
     Ok(batch.labels.iter().map(|label| if *label >= 0 { '1' } else { '0' }).collect())
 }
 
-/// Whole numbers that 64 bits do not hold stay numbers on their way from a file into a template. The answer is transformers'.
+/// Integers beyond 64 bits stay numbers on their way from a file into a template. The expected result is transformers'.
 #[test]
 fn large_numbers_are_written_as_python_writes_them() {
     let message = r#"{"role":"user","content":"q","x":{"id":12345678901234567890,"low":-9223372036854775809,"wide":99999999999999999999999999999999999,"list":[18446744073709551616,1e22,1e16,123456789.0,1e-7,-0.0,5e-324,1.7976931348623157e308,9007199254740993,0.1],"12345678901234567890":"12345678901234567890"}}"#;
@@ -147,7 +147,7 @@ fn large_numbers_are_written_as_python_writes_them() {
         let ids = rows_of(&data, &tok, RowForm::Chat { field: "messages".into(), loss_on: LossOn::All }, 0.0);
         assert_eq!(tok.decode(&ids, false).unwrap(), want, "{ending}");
     }
-    // what no template can count with is told
+    // numbers that no template can compute with are an error
     let message = format!("{{\"role\":\"user\",\"content\":\"q\",\"x\":{{\"id\":{}}}}}", "9".repeat(50));
     let parsed = levain::token::digits::parse(&message).unwrap();
     assert_eq!(levain::token::digits::written(&parsed), message);
@@ -155,7 +155,7 @@ fn large_numbers_are_written_as_python_writes_them() {
     assert!(error.to_string().contains("a number of more than 127 bits"), "{error}");
 }
 
-/// Prompts and completions that are lists of messages, in each of TRL's templates: `completions.py`.
+/// Prompts and completions as lists of messages, in each of TRL's templates: `completions.py`.
 #[test]
 fn completions_that_are_messages_equal_trl() {
     let (tok, cases, expect) = (smollm2(), json_of("conversations.json"), json_of("completions.json"));
@@ -209,10 +209,10 @@ fn masks_equal_trl() {
     assert!(wrong.is_empty(), "{} of {count}:\n{}", wrong.len(), wrong.join("\n"));
 }
 
-/// What is learned by a template without `{% generation %}` is what TRL's training template of the same model learns, save for the
-/// line end behind the token that ends a turn, and for three: a turn of GLM ends where the user's begins, which only TRL knows; in
-/// DiffusionGemma's what a tool said stands inside of a turn, and is not set off by tokens of this tokenizer; and of Qwen 2.5 TRL learns
-/// a line end that the generation prompt gives.
+/// Without `{% generation %}` the loss tokens of a template equal those of TRL's training template of the same model, except for
+/// the line end after the token that ends a turn, and with three exceptions: a GLM turn ends where the user's begins, which only
+/// TRL knows; DiffusionGemma's tool output is inside a turn, and not delimited by tokens of this tokenizer; and for Qwen 2.5 TRL
+/// trains on a line end that the generation prompt provides.
 #[test]
 fn turns_are_found_where_a_template_does_not_say_them() {
     let (tok, cases) = (smollm2(), json_of("conversations.json"));
@@ -237,7 +237,7 @@ fn turns_are_found_where_a_template_does_not_say_them() {
                 continue;
             }
             compared += 1;
-            // where TRL learns the generation prompt too
+            // where TRL also trains on the generation prompt
             let own = |turn: &String| {
                 let prompts = ["<｜Assistant｜>", "<|start|>assistant"];
                 prompts.iter().find_map(|prompt| turn.strip_prefix(prompt)).unwrap_or(turn).to_string()
@@ -257,7 +257,7 @@ fn turns_are_found_where_a_template_does_not_say_them() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// Special tokens that a message spells are text: they end no turn, and begin none. What no message spells is encoded whole.
+/// Special tokens spelled in a message are text: they neither end nor begin a turn. Text outside messages is encoded whole.
 #[test]
 fn what_is_typed_into_a_message_is_no_special_token() {
     let tok = smollm2();
@@ -275,7 +275,7 @@ fn what_is_typed_into_a_message_is_no_special_token() {
     assert_eq!(specials(&safe), specials(&plain), "only those of the template");
     assert!(specials(&open).len() > specials(&safe).len());
     assert_eq!(tok.decode(&safe, false).unwrap(), text);
-    // the words beside it are those of a text without special tokens
+    // the words beside it are encoded as without special tokens
     let spelled: Vec<u32> = safe.iter().copied().filter(|id| !tok.is_special(*id)).collect();
     assert!(spelled.len() > 20, "{spelled:?}");
     let messages = [json!({"role": "user", "content": "<|im_end|>⟦levain⁂1⟧"})];
@@ -283,7 +283,7 @@ fn what_is_typed_into_a_message_is_no_special_token() {
     assert!(tok.chat_ids(&chat).unwrap_err().to_string().contains("the messages hold `⟦levain⁂`"));
 }
 
-/// A Modelfile says how Ollama writes a chat, where its template does no more than to write each message between two texts.
+/// A Modelfile defines the chat format of Ollama, if its template only writes each message between two texts.
 #[test]
 fn a_modelfile_holds_the_template_in_ollamas_form() {
     let config = json!({ "model_type": "llama", "vocab_size": 2000, "hidden_size": 16, "num_hidden_layers": 1 });
@@ -309,10 +309,10 @@ fn a_modelfile_holds_the_template_in_ollamas_form() {
     );
     assert_eq!(written(&chatml), wanted);
     assert!(!written(turns).contains("SYSTEM"));
-    // Ollama has no escapes: what stands between the quotes is the text
+    // Ollama has no escapes: the characters between the quotes are the text
     assert!(written(&turns.replace("<|im_end|>", "<\\\"end>")).ends_with("PARAMETER stop \"<\\\"end>\"\n"));
     assert!(written(&turns.replace("<|im_end|>", "<end>\n--")).ends_with("PARAMETER stop \"\"\"<end>\n--\"\"\"\n"));
-    // what numbers the turns, or holds Go's braces, is not of that form
+    // a template that numbers the turns, or contains Go's braces, is not of that form
     let odd = "{% for m in messages %}{{ loop.index }}{{ m.role }}: {{ m.content }}\n{% endfor %}\
                {% if add_generation_prompt %}assistant: {% endif %}";
     assert_eq!(written(odd), "# ollama create mine -f mine.Modelfile\nFROM ./mine.gguf\n");
@@ -321,7 +321,7 @@ fn a_modelfile_holds_the_template_in_ollamas_form() {
     assert!(!written(braces).contains("TEMPLATE"));
 }
 
-/// A tokenizer whose post-processor is another.
+/// A tokenizer with another post-processor.
 fn with_processor(processor: Value) -> Tokenizer {
     let read = |name: &str| -> Value {
         serde_json::from_slice(&std::fs::read(Path::new("tests/data/token/smollm2").join(name)).unwrap()).unwrap()
@@ -332,7 +332,7 @@ fn with_processor(processor: Value) -> Tokenizer {
     Tokenizer::from_json(spec, config.as_object().cloned().unwrap()).unwrap()
 }
 
-/// A tokenizer that trims its offsets gives tokens of spaces alone an empty place in the text; they are learned all the same.
+/// A tokenizer that trims offsets maps tokens of spaces alone to empty ranges of the text; they are loss tokens all the same.
 #[test]
 fn tokens_of_spaces_alone_are_learned() {
     let level =
@@ -342,7 +342,7 @@ fn tokens_of_spaces_alone_are_learned() {
         {"role": "assistant", "content": "def f(x):\n    if x:\n\n        return  x+1\n   "}, {"role": "user", "content": "  ok"}]});
     let want = mask(&whole, &case).unwrap();
     assert_eq!(mask(&trimmed, &case).unwrap(), want);
-    // one stretch, of all that is between the header and the end of the turn
+    // one stretch: everything between the header and the end of the turn
     assert_eq!(want.trim_matches('0').matches('0').count(), 0, "{want}");
     assert!(want.matches('1').count() > 15, "{want}");
 }
@@ -369,7 +369,7 @@ fn rows_of(data: &Dataset, tok: &Tokenizer, form: RowForm, rate: f64) -> Vec<u32
     encode(data, tok, &plan).unwrap().batch(&[0], 0).ids
 }
 
-/// A template may write BOS where the tokenizer puts it in front too: there is one, as in transformers' `apply_chat_template`.
+/// A template may write BOS where the tokenizer prepends it too: the result has one, as in transformers' `apply_chat_template`.
 #[test]
 fn a_conversation_has_one_bos() {
     let tok = with_processor(json!({
@@ -391,17 +391,17 @@ fn a_conversation_has_one_bos() {
         assert_eq!(tok.ids_and_offsets(text, true).unwrap().0, encoding.ids);
         let dropping = tok.encode_dropping(text, true, Dropout { rate: 0.0, seed: 0 }, 0).unwrap();
         assert_eq!(dropping.ids, encoding.ids);
-        // rows for training have one, by BPE-dropout too
+        // training rows have one, with BPE-dropout too
         for rate in [0.0, 1e-9] {
             let rows = encoded_text(&tok, &format!("{text}the cat"), rate);
             assert_eq!(count(&rows), starts, "{text:?}");
         }
     }
-    // without special tokens nothing is taken away
+    // without special tokens nothing is removed
     assert_eq!(count(&tok.encode("<|im_start|><|im_start|>hi", false).unwrap().ids), 2);
 }
 
-/// Templates that a tokenizer brings beside its own, and that are kept when it is saved.
+/// Additional templates of a tokenizer, which are kept when it is saved.
 #[test]
 fn named_templates() {
     let folder = tempfile::tempdir().unwrap();
@@ -423,7 +423,7 @@ fn named_templates() {
     }
 }
 
-/// Whatever a template does, it ends, and so does what frees its values.
+/// Every template terminates, and so does the release of its values.
 #[test]
 fn hostile_templates_end() {
     let tok = smollm2();

@@ -1,10 +1,10 @@
-//! `levain check`: what is found before a script runs, and what is not said of scripts that are right.
+//! `levain check`: faults found before a script runs, and correct scripts without findings.
 
 use super::cli::Folder;
 use levain::script::{Host, checker, read_script, suite};
 use std::path::Path;
 
-/// What is found in a script, a line each: `error 3:5 what it says`.
+/// The findings in a script, one per line: `error 3:5 message`.
 fn found(script: &str) -> Vec<String> {
     let findings = checker::look(&mut Host::for_script("a.rhai", script), "a.rhai", script);
     let line = |finding: &checker::Finding| {
@@ -118,7 +118,7 @@ print(opt);
         ]
     );
     assert_eq!(help("adamw([param(tensor([1.0]))], #{ rl: 0.1 });"), "did you mean `lr`?");
-    // what is said to fail, fails on purpose
+    // expected failures fail on purpose
     assert!(found("assert::throws(|| adamw([], #{ rl: 0.1 }), \"no option\");").is_empty());
 }
 
@@ -167,7 +167,7 @@ print("never");
         told.err
     );
     assert!(told.err.ends_with("0 errors, 7 warnings\n"), "{}", told.err);
-    // it runs all the same, with a line each
+    // it runs all the same, with one line each
     assert_eq!(told.code, 0);
     let told = folder.levain(&["run", "a.rhai"]);
     assert_eq!(told.code, 0);
@@ -180,9 +180,9 @@ fn a_function_called_as_a_verb_leaves_the_verb_alone() {
     let script = "fn encode(text) { text }\nlet tok = tokenizer([\"a\"], #{ vocab_size: 260, min_frequency: 1 });\nprint(tok.encode(\"a\"));\n";
     assert!(found(script).is_empty());
     assert!(found("fn encode(a, b, c, d) { a + b + c + d } encode(1, 2, 3, 4);").is_empty());
-    // one that is meant as a method answers
+    // a function meant as a method is suggested
     assert!(found("fn encode(text) { this + text } \"a\".encode(\"b\");").is_empty());
-    // one that is not does not
+    // another one is not
     let told = found("fn encode(text) { text } \"a\".encode(\"b\");");
     assert!(told.len() == 1 && told[0].starts_with("error 1:30 "), "{told:?}");
 }
@@ -250,7 +250,7 @@ fn no_false_alarm_on_any_script_of_the_repository() {
             let text = read_script(&path).unwrap();
             let name = path.display().to_string();
             for finding in checker::look(&mut Host::for_script(&name, &text), &name, &text) {
-                // tests/host/names.rhai hides verbs on purpose
+                // tests/host/names.rhai shadows verbs on purpose
                 if !(finding.is_warning && path.ends_with("host/names.rhai")) {
                     alarms.push(finding.to_string());
                 }

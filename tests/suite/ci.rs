@@ -1,4 +1,4 @@
-//! The workflows are YAML that GitHub understands as it is meant, and their commands are ones that levain takes.
+//! The workflows are valid YAML with the intended meaning for GitHub, and levain accepts their commands.
 
 use saphyr_parser::{Event, Parser};
 use serde_json::{Map, Value};
@@ -41,7 +41,7 @@ fn node<'a>(events: &mut impl Iterator<Item = Event<'a>>) -> Option<Value> {
 fn workflows() -> Vec<(PathBuf, Value)> {
     let mut found: Vec<PathBuf> =
         std::fs::read_dir(".github/workflows").unwrap().map(|entry| entry.unwrap().path()).collect();
-    // what `levain new` writes is one too
+    // the output of `levain new` is a workflow too
     found.push("src/cli/new/levain.yml".into());
     found.sort();
     found.into_iter().map(|path| (path.clone(), parse(&path))).collect()
@@ -70,7 +70,7 @@ fn workflows_have_the_form_that_github_asks_for() {
         assert!(["name", "on", "jobs"].iter().all(|key| workflow.get(key).is_some()), "{place}: {keys:?}");
         for (name, job) in workflow["jobs"].as_object().unwrap() {
             if let Some(uses) = job["uses"].as_str() {
-                // a workflow of the repository, which says that it may be called
+                // a workflow of the repository that declares itself callable
                 let called = parse(Path::new(uses.trim_start_matches("./")));
                 assert!(called["on"].get("workflow_call").is_some(), "{place}: {uses:?} is not to be called");
                 continue;
@@ -113,7 +113,7 @@ fn commands_of_the_workflows_are_ones_that_levain_takes() {
     assert!(tried >= 4, "only {tried} commands were found");
 }
 
-/// Files of the repository that a command names are there.
+/// Files of the repository named in a command exist.
 #[test]
 fn commands_of_the_workflows_name_files_that_are_there() {
     for (path, workflow) in workflows() {
@@ -128,7 +128,7 @@ fn commands_of_the_workflows_name_files_that_are_there() {
     }
 }
 
-/// What the README tells a person to run is what CI runs.
+/// The commands of the README are the commands of CI.
 #[test]
 fn ci_runs_the_test_command_of_the_readme() {
     let read = |path: &str| std::fs::read_to_string(path).unwrap();
@@ -138,7 +138,7 @@ fn ci_runs_the_test_command_of_the_readme() {
     assert!(read(".githooks/pre-push").contains(".ci/run"));
 }
 
-/// What one job builds another takes: a cache or an artifact that is restored has the key or the name of one that is saved.
+/// Outputs of one job used by another: a restored cache or artifact has the key or the name of a saved one.
 #[test]
 fn what_a_workflow_restores_another_step_saves() {
     let all = workflows();
@@ -151,7 +151,7 @@ fn what_a_workflow_restores_another_step_saves() {
     for with in of("actions/download-artifact") {
         assert!(with["name"].as_str().is_some_and(|name| saved.contains(&name)), "{with}");
     }
-    // but for which commit
+    // except for the commit
     let family = |key: &str| key.rsplit_once("-${{").map_or(key, |(family, _)| family).to_string();
     let kept: Vec<(String, &str)> = of("actions/cache/save")
         .iter()
@@ -163,7 +163,7 @@ fn what_a_workflow_restores_another_step_saves() {
         let wanted = (family(with["key"].as_str().unwrap()), with["path"].as_str().unwrap());
         assert!(kept.contains(&wanted), "{wanted:?} is not among {kept:?}");
     }
-    // a cache whose key never comes again is found by what its keys begin with
+    // a cache with a unique key is found by the prefix of its keys
     for with in of("actions/cache") {
         let (key, restore) = (with["key"].as_str().unwrap(), with["restore-keys"].as_str().unwrap_or_default());
         let unique = key.contains("github.sha") || key.contains("github.run_id");

@@ -1,4 +1,4 @@
-//! Cleaning beyond memory: what is found does not depend on how much of it stays in memory, nor on threads.
+//! Cleaning beyond memory: the findings do not depend on the memory limit, nor on threads.
 
 use levain::Result;
 use levain::clean::cuts::{CutPlan, LineKind, LinePlan, Place, SpanPlan};
@@ -6,7 +6,7 @@ use levain::clean::near::{NearFinder, NearGroups, NearPlan};
 use levain::data::{Cell, Dataset, TableBuilder};
 use std::borrow::Cow;
 
-/// Texts of which some are near to others, some share lines, and some passages.
+/// Texts of which some are near to others, some share lines, and some share passages.
 fn texts() -> Vec<String> {
     let word = |seed: usize| format!("w{}", seed.wrapping_mul(2_654_435_761) % 997);
     let mut texts = Vec::new();
@@ -63,7 +63,7 @@ fn near_duplicates_are_the_same_with_signatures_on_the_disk() {
     }
 }
 
-/// All places that a plan cuts, by row, and how many runs of hashes were in files.
+/// All places that a plan cuts, by row, and the number of runs of hashes in files.
 fn cuts(plan: CutPlan, rows: &Dataset, part: usize, room: usize) -> (Vec<Vec<Place>>, usize) {
     let parts = (0..rows.len()).step_by(part).map(|start| Ok::<_, levain::Error>(rows.slice(start, start + part)));
     let mut cuts = plan.find_within("test", parts, "text", room).unwrap();
@@ -108,7 +108,7 @@ fn lines_and_substrings_are_the_same_on_the_disk_on_threads_and_in_parts() {
     }
 }
 
-/// What spans are found by comparing every passage with every other, for a few rows.
+/// The spans found by comparing every passage with every other, for a few rows.
 #[test]
 fn substrings_are_those_that_are_found_by_comparing_all() {
     let texts: Vec<String> = texts().into_iter().take(40).collect();
@@ -135,7 +135,7 @@ fn substrings_are_those_that_are_found_by_comparing_all() {
     }
 }
 
-/// Which closures run on all threads is read off the docs: a verb that does more than to return a value has the line `effect`.
+/// Whether a closure runs on all threads is read from the docs: a verb with side effects has the line `effect`.
 #[test]
 fn effects_of_verbs_are_told_in_their_docs() {
     let host = levain::script::Host::new();
@@ -172,7 +172,7 @@ fn effects_of_verbs_are_told_in_their_docs() {
     ];
     let wrong: Vec<&str> = one_thread.into_iter().filter(|name| levain::script::is_pure(name)).collect();
     assert!(wrong.is_empty(), "{wrong:?}");
-    // and all that has none of them is known
+    // and every verb without one is known
     let functions = levain::script::registry::functions(&host, true);
     let verbs = functions.iter().filter(|function| !function.has_effect && !function.name.contains("::"));
     let called = verbs.filter(|function| function.name.chars().all(|char| char.is_ascii_alphanumeric() || char == '_'));
@@ -184,7 +184,7 @@ fn effects_of_verbs_are_told_in_their_docs() {
     assert!(unknown.is_empty(), "a closure that calls these runs on one thread: {unknown:?}");
 }
 
-/// What a program that has levain in it registers may do anything.
+/// Functions registered by a host program may have any effect.
 #[test]
 fn functions_of_a_host_program_run_on_one_thread() {
     let runtime = levain::Runtime::builder()

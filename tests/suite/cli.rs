@@ -1,9 +1,9 @@
-//! What people read, from the real binary: faults, help, exit codes.
+//! Output for people, from the real binary: errors, help, exit codes.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-/// A fresh folder with files, in which the binary runs.
+/// A fresh folder with files, the working directory of the binary.
 pub struct Folder(tempfile::TempDir);
 
 pub struct Told {
@@ -52,7 +52,7 @@ impl Folder {
     }
 }
 
-/// Runs a script that must fail, and compares what it says.
+/// Runs a script that must fail, and compares its message.
 fn fault(script: &str, expected: &str) {
     let told = Folder::new(&[("a.rhai", script)]).levain(&["run", "a.rhai"]);
     assert_eq!(told.err, expected.trim_start_matches('\n'), "{script}");
@@ -235,7 +235,7 @@ fn arguments_are_typed_by_their_defaults() {
         (told.code, told.err.lines().next()),
         (2, Some("error: args: b.rhai takes none, and was given `steps=2`"))
     );
-    // a script that does not read says where, whatever it was given
+    // a script that does not parse reports the position, whatever its arguments
     let folder = Folder::new(&[("c.rhai", "let cfg = options(#{ steps: 300 }, args();")]);
     let told = folder.levain(&["run", "c.rhai", "steps=2"]);
     assert!(told.err.starts_with("error: syntax: "), "{}", told.err);
@@ -251,7 +251,7 @@ fn exit_codes() {
     let told = folder.levain(&["run", "exit.rhai"]);
     assert_eq!((told.code, told.out.as_str()), (1, "1\n"));
     assert_eq!(folder.levain(&["run", "value.rhai"]).code, 0);
-    // in a closure that a native verb calls too
+    // also in a closure called by a native verb
     let told = Folder::new(&[("a.rhai", "[4].map(|n| exit(n)); print(1);")]).levain(&["run", "a.rhai"]);
     assert_eq!((told.code, told.out.as_str(), told.err.as_str()), (4, "", ""));
     assert_eq!(folder.levain(&["run", "none.rhai"]).err, "error: script: none.rhai is not there\n");

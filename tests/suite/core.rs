@@ -1,5 +1,5 @@
-//! What the training core promises of whole runs: the same bits whatever runs them, less memory when asked for, and an
-//! account of where time and memory went. Each is the real binary, run as a person runs it.
+//! Guarantees of the training core for whole runs: the same bits in every environment, less memory on request, and a report of
+//! time and memory. Each runs the real binary, as a person does.
 
 use serde_json::Value;
 use std::path::Path;
@@ -76,7 +76,7 @@ fn fifty_steps_are_the_same_bits_on_one_thread_or_two_in_one_go_or_resumed() {
     }
 }
 
-/// Precisions whose bits do not depend on which processor computes them, as far as this one can stand for others.
+/// Precisions whose bits do not depend on the processor, as far as this one can emulate others.
 #[test]
 fn f32_is_the_same_bits_on_every_processor_with_avx2() {
     let folder = tempfile::tempdir().unwrap();
@@ -94,7 +94,7 @@ fn f32_is_the_same_bits_on_every_processor_with_avx2() {
             assert_eq!(run(cpu, "precision=f32").as_ref(), Some(&whole), "{cpu}");
         }
     }
-    // by AMX where there is some, and by vectors
+    // by AMX if available, and by vector instructions
     let tiles = run("amx", "precision=bf16x3");
     assert_eq!(tiles.is_some(), level() >= Level::Bf16);
     assert_eq!(run("bf16", "precision=bf16x3"), tiles);
@@ -200,7 +200,7 @@ fn a_step_holds_no_second_copy_of_the_gradients() {
     }
     let folder = tempfile::tempdir().unwrap();
     let done = levain(&["run", "--profile", &script(folder.path(), LARGE)]);
-    // two weights, two gradients, four moments, and a weight that is being replaced: of 4 MB each
+    // two weights, two gradients, four moments, and a weight that is being replaced: 4 MB each
     assert!(most(&String::from_utf8(done.stderr).unwrap()) < 38e6);
 }
 

@@ -1,10 +1,10 @@
-//! Damage: a bit that is another in any byte of what levain wrote is found by what reads it, and told by the file's name.
+//! Damage: a flipped bit in any byte of a file written by levain is detected on reading, and the error names the file.
 
 use super::chance::next;
 use levain::script::Host;
 use std::path::{Path, PathBuf};
 
-/// What a script says is wrong, or nothing.
+/// The error message of a script, or nothing.
 fn run(script: &str) -> Option<String> {
     Host::for_script("a.rhai", script).run("a.rhai", script).err().map(|fault| fault.to_string())
 }
@@ -30,7 +30,7 @@ for step in 1..=9 { log.add(#{ step: step, loss: 1.0 / step }); }
 runs::once("DIR/result.json", #{ seed: 1, lr: 1e-3 }, || #{ loss: 1.25, curve: [3.0, 2.0] });
 "#;
 
-/// What reads a file, and the files that it reads.
+/// The functions that read a file, and the files that they read.
 const READ: [(&str, &[&str]); 8] = [
     (
         "model(\"DIR/net\"); tokenizer(\"DIR/net\")",
@@ -73,11 +73,11 @@ const READ: [(&str, &[&str]); 8] = [
 ];
 
 fn saved(folder: &Path) {
-    // a host of its own notes no script
+    // a separate host records no script
     levain::train::checkpoint::runs_script("print(\"a script\");\n");
     let script = SAVE.replace("DIR", &folder.display().to_string());
     assert_eq!(run(&script), None);
-    // what is whole opens
+    // intact files open
     for (script, files) in READ {
         assert_eq!(run(&script.replace("DIR", &folder.display().to_string())), None, "{script}");
         files.iter().for_each(|file| assert!(folder.join(file).is_file(), "{file}"));
@@ -98,7 +98,7 @@ fn one_bit_in_any_byte_is_found_and_told_by_name() {
         let path = folder.path().join(file);
         let whole = std::fs::read(&path).unwrap();
         let mut bytes = whole.clone();
-        // the ends of a file are where formats look
+        // formats look at the ends of a file
         let at = match next(&mut state) % 4 {
             0 => bytes.len() - 1 - next(&mut state) % bytes.len().min(40),
             _ => next(&mut state) % bytes.len(),
@@ -115,7 +115,7 @@ fn one_bit_in_any_byte_is_found_and_told_by_name() {
     assert!(missed.is_empty(), "{} of {FLIPS} not found:\n{}", missed.len(), missed.join("\n"));
 }
 
-/// The message says what is wrong and what to do, and a file that was changed on purpose opens when that is done.
+/// The message states the fault and the remedy, and an intentionally edited file opens once the remedy is applied.
 #[test]
 fn a_file_that_was_changed_by_hand_is_told_what_to_do() {
     let folder = tempfile::tempdir().unwrap();
@@ -139,7 +139,7 @@ fn a_file_that_was_changed_by_hand_is_told_what_to_do() {
     assert!(run(&point).unwrap().contains("weights.safetensors is damaged: it is cut off, 0 of "));
 }
 
-/// What levain itself writes over a file of a saved folder counts, as does a tokenizer that joins a model.
+/// A file of a saved folder that levain itself overwrites counts as valid, as does a tokenizer that joins a model.
 #[test]
 fn what_levain_writes_into_a_saved_folder_is_known() {
     let folder = tempfile::tempdir().unwrap();
@@ -173,14 +173,14 @@ fn a_baseline_that_is_damaged_is_told() {
             assert!(told.what().contains("base.json"), "{told}");
         }
     }
-    // taken out, it is a file of one's own
+    // taken out, it is an ordinary file
     let text = String::from_utf8(whole).unwrap();
     let plain = text.split(",\n  \"levain_crc32\"").next().unwrap().to_string() + "\n}\n";
     std::fs::write(&path, plain).unwrap();
     assert!(Baseline::open(&path).is_ok());
 }
 
-/// Rows that are too many for memory lie in a file without a name, which on Linux can be reached through the process.
+/// Rows beyond the memory limit are in an unnamed file, which on Linux is reachable through the process.
 #[cfg(target_os = "linux")]
 #[test]
 fn a_bit_of_the_rows_on_disk_is_found() {

@@ -1,4 +1,4 @@
-//! What a script cannot see of datasets.
+//! Properties of datasets that scripts cannot observe.
 
 use super::chance::next;
 use super::cli::Folder;
@@ -77,7 +77,7 @@ fn a_million_rows_cost_little_over_their_text() {
     assert_eq!(data.shuffle(1).size(), data.size());
 }
 
-/// Text beyond some megabytes lies in a file: it reads as any other, and what is changed of a copy is the copy's alone.
+/// Text beyond some megabytes is in a file: it reads like any other, and changes to a copy do not affect the original.
 #[test]
 fn long_text_lies_in_a_file() {
     let text = |at: usize| format!("{at}: ").repeat(1000 + at % 7);
@@ -115,7 +115,7 @@ fn long_text_lies_in_a_file() {
     assert_eq!(data.shuffle(3).sort("text", false).unwrap().len(), rows);
 }
 
-/// A column of whole numbers and others is one of floats, and one without a common kind of JSON.
+/// A column of ints and floats is a float column, and a column without a common kind is JSON.
 fn is_same(held: Cell, put: Cell) -> bool {
     match (held, put) {
         (Cell::Float(x), Cell::Int(y)) => x == y as f64,
@@ -129,7 +129,7 @@ fn columns_hold_what_was_put_into_them() {
     let cells = [Cell::Null, Cell::Int(7), Cell::Int(-1), Cell::Float(0.5), Cell::Text("ab"), Cell::Bool(true)];
     for round in 0..300u64 {
         let state = &mut { round };
-        // some columns are of one kind, and some have nearly nothing
+        // some columns are of one kind, and some are nearly empty
         let (kinds, gaps) = (1 + next(state) % cells.len(), [0, 1, 9, 200][next(state) % 4]);
         let mut cell = || match next(state) % (gaps + 1) {
             0 => cells[next(state) % kinds + usize::from(kinds < cells.len())],
@@ -181,7 +181,7 @@ fn fields_without_an_end_are_an_error() {
     assert!(what.contains("different fields, of which a row has 1.0"), "{what}");
 }
 
-/// A row of very many fields, which a search for each of them would take quadratic time for.
+/// A row of very many fields, where a linear search per field would take quadratic time.
 #[test]
 fn a_wide_row_is_read_in_one_go() {
     let folder = tempfile::tempdir().unwrap();
@@ -224,8 +224,8 @@ for how in [#{ on_shared: "error" }, #{ on_conflict: "error" }] {
     assert!(errors.iter().all(|error| told.out.contains(error)), "{}{}", told.out, told.err);
 }
 
-/// What a closure captures is looked at by several threads, each with copies of its own: the result is the same, and nobody is told of one
-/// thread.
+/// The captured values of a closure are read by several threads, each with copies of its own: the result is the same, and
+/// thread-specific behavior does not show.
 #[test]
 fn closures_that_capture_lists_and_maps_run_on_two_threads() {
     let script = r#"

@@ -1,4 +1,4 @@
-//! Writing on, fast and quantized: the one-operation decoder and weights in blocks against the model's own blocks.
+//! Text generation, fast and quantized: the fused decoder and block-quantized weights compared with the model's own layers.
 
 use candle_core::quantized::gguf_file::{self, Value};
 use candle_core::quantized::{GgmlDType, QTensor};
@@ -28,7 +28,7 @@ fn rows_are_what_the_compiler_computes() {
             for (fast, plain) in fast.iter().zip(&plain) {
                 assert!((fast - plain).abs() < 1e-4, "{m} {n} {k}: {fast} and {plain}");
             }
-            // a row beside others is the row alone
+            // a row beside others equals the row alone
             let mut alone = vec![0.0; n - n / 3];
             matvec::rows(&x[..k], k, values, k, n / 3..n, &mut alone);
             assert!(alone == fast[..alone.len()], "{m} {n} {k}");
@@ -47,7 +47,7 @@ fn config(model_type: &str) -> Map<String, serde_json::Value> {
     config.as_object().cloned().unwrap()
 }
 
-/// A model whose logits are far enough from each other that rounding does not decide.
+/// A model whose logits are far enough apart that rounding does not decide.
 fn lively(kind: &str, dtype: DType) -> Model {
     let net = Model::new(config(kind), None, 5, dtype).unwrap();
     for (name, weight) in net.weights().iter().filter(|(_, weight)| weight.dims().len() == 2) {
@@ -93,7 +93,7 @@ fn one_operation_writes_what_the_blocks_write() {
 #[test]
 fn a_text_does_not_depend_on_its_neighbors_or_on_threads() {
     let net = lively("llama", DType::F32);
-    // more than are written at once
+    // more than are generated at once
     let prompts = prompts(40);
     let together = greedy(&net, &prompts);
     for (prompt, together) in prompts.iter().zip(&together) {

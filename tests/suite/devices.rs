@@ -1,5 +1,5 @@
-//! What is computed on another device than the CPU, as far as the CPU can say: steps and losses in operations of candle are those of
-//! the fused kernels. tests/foreign/run tries whole models on a device that is foreign.
+//! Computation on devices other than the CPU, as far as the CPU can test it: steps and losses in candle operations equal those of
+//! the fused kernels. tests/foreign/run tests whole models on a foreign device.
 
 use crate::kernel::{numbers, random};
 use levain::kernel::loss::{self, LossShape, OutputWeight};
@@ -40,7 +40,7 @@ fn steps_are_those_of_the_kernels() {
     }
 }
 
-/// In two parts, of which one is frozen; more rows than are held at once.
+/// In two parts, one of them frozen; more rows than are held at once.
 #[test]
 fn losses_are_those_of_the_kernels() {
     let (rows, width) = (1500, 8);

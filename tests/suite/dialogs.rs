@@ -1,4 +1,4 @@
-//! What a person sees at the prompt: dialogs on a terminal, in `tests/data/dialogs`, each with the screens that come of it.
+//! The prompt as a person sees it: dialogs on a terminal, in `tests/data/dialogs`, each with the resulting screens.
 //!
 //! ```text
 //! == the name of a dialog
@@ -16,7 +16,7 @@
 //! ends 0                        the process, with this code
 //! ```
 //!
-//! `LEVAIN_TEST_DIALOGS=write` writes the screens that come into the files, for a person to read what changed.
+//! `LEVAIN_TEST_DIALOGS=write` writes the resulting screens into the files, so that a person can review the changes.
 
 use super::terminal::Terminal;
 use std::fmt::Write;
@@ -25,10 +25,10 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-/// Long, for machines that do much else.
+/// Long, for busy machines.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// One dialog: where it stands, and its lines.
+/// One dialog: its position, and its lines.
 struct Dialog {
     file: PathBuf,
     name: String,
@@ -54,7 +54,7 @@ fn dialogs() -> Vec<Dialog> {
     found
 }
 
-/// Keys by their names.
+/// Keys by name.
 fn keys(text: &str) -> String {
     let mut keys = String::new();
     let mut rest = text;
@@ -97,14 +97,14 @@ fn key(name: &str) -> Option<String> {
     Some(code.to_string())
 }
 
-/// A dialog that is going on.
+/// A running dialog.
 struct Talk {
     folder: tempfile::TempDir,
     size: (u16, u16),
     shell: bool,
     variables: Vec<(String, String)>,
     terminal: Option<Terminal>,
-    /// The lines with the screens that came.
+    /// The lines with the actual screens.
     written: Vec<String>,
     wrong: String,
 }
@@ -116,7 +116,7 @@ impl Talk {
         Talk { folder, size: (24, 80), shell: false, variables, terminal: None, written, wrong }
     }
 
-    /// The terminal, which begins with the first line that needs it.
+    /// The terminal, which starts at the first line that needs it.
     fn terminal(&mut self) -> &mut Terminal {
         let (folder, size) = (self.folder.path(), self.size);
         let variables: Vec<(&str, &str)> = self.variables.iter().map(|(a, b)| (a.as_str(), b.as_str())).collect();
@@ -126,7 +126,7 @@ impl Talk {
         })
     }
 
-    /// Does what a line says that is no part of a screen.
+    /// Executes a line that is not part of a screen.
     fn step(&mut self, word: &str, rest: &str) {
         let pair = |sign: char| rest.split_once(sign).expect("two words");
         let number = |text: &str| text.trim().parse::<u16>().expect("a number");
@@ -166,7 +166,7 @@ impl Talk {
         }
     }
 
-    /// Waits until what there is to see is what is wanted.
+    /// Waits until the expected output is visible.
     fn becomes(&mut self, wanted: &str, see: impl Fn(&Terminal) -> String) {
         let begun = Instant::now();
         let mut seen = see(self.terminal());
@@ -183,7 +183,7 @@ impl Talk {
         }
     }
 
-    /// The screen, when nothing has changed for a while.
+    /// The screen, once it has been unchanged for a while.
     fn settled(&mut self) -> String {
         let mut seen = String::new();
         let mut since = Instant::now();
@@ -198,7 +198,7 @@ impl Talk {
     }
 }
 
-/// The screen without the greeting, and without how long something took, which differs.
+/// The screen without the greeting, and without elapsed times, which vary.
 fn screen(terminal: &Terminal) -> String {
     let is_time = |line: &&str| line.strip_suffix(" s").is_some_and(|time| time.parse::<f64>().is_ok());
     let text: Vec<String> = terminal.text().lines().filter(|line| !is_time(line)).map(str::to_string).collect();
@@ -209,7 +209,7 @@ fn screen(terminal: &Terminal) -> String {
     }
 }
 
-/// Goes through a dialog; the lines with the screens that came, and what is wrong.
+/// Runs a dialog; returns the lines with the actual screens, and the faults.
 fn hold(dialog: &Dialog, writes: bool) -> (Vec<String>, String) {
     let mut talk = Talk::new();
     let mut lines = dialog.lines.iter().peekable();
@@ -237,7 +237,7 @@ fn hold(dialog: &Dialog, writes: bool) -> (Vec<String>, String) {
     (talk.written, talk.wrong)
 }
 
-/// Four at once: most of the time a person is waited for.
+/// Four at once: most of the time is spent waiting.
 fn hold_all(dialogs: &[Dialog], writes: bool) -> Vec<(Vec<String>, String)> {
     let next = AtomicUsize::new(0);
     let held = Mutex::new(Vec::new());
@@ -247,7 +247,7 @@ fn hold_all(dialogs: &[Dialog], writes: bool) -> Vec<(Vec<String>, String)> {
                 let turn = || next.fetch_add(1, Ordering::Relaxed);
                 let mut at = turn();
                 while let Some(dialog) = dialogs.get(at) {
-                    // what does not come in time is a panic, which tells the screen
+                    // missing output is a panic, whose message contains the screen
                     let came = std::panic::catch_unwind(|| hold(dialog, writes));
                     let came = came.unwrap_or_else(|panic| (dialog.lines.clone(), text_of(&*panic)));
                     held.lock().unwrap().push((at, came));
@@ -265,7 +265,7 @@ fn text_of(panic: &(dyn std::any::Any + Send)) -> String {
     panic.downcast_ref::<String>().cloned().unwrap_or_else(|| "it panicked".to_string())
 }
 
-/// The files anew, with the screens that came.
+/// The files rewritten with the actual screens.
 fn write(dialogs: &[Dialog], held: &[(Vec<String>, String)]) {
     let mut texts: Vec<(&Path, String)> = Vec::new();
     for (dialog, (lines, _)) in dialogs.iter().zip(held) {

@@ -1,5 +1,5 @@
-//! Cleaning what is worse than dirty: files that change under it, lengths that lie, rules that leave nothing, a disk without room. A clear
-//! error, and nothing that was there is lost.
+//! Cleaning of hostile input: files that change during the run, false lengths, rules that leave nothing, a full disk. The result
+//! is a clear error, and existing files are not lost.
 
 use levain::clean::run::{CleanRun, CleanStep};
 use levain::data::step::Step;
@@ -23,7 +23,7 @@ fn run(folder: &Path, script: &str, fault: &str) -> Output {
     command.output().unwrap()
 }
 
-/// The script ends with exit code 2 and all these words.
+/// The script ends with exit code 2 and a message with all these words.
 fn fails(folder: &Path, script: &str, words: &[&str]) {
     let output = run(folder, script, "");
     let told = String::from_utf8_lossy(&output.stderr);
@@ -31,7 +31,7 @@ fn fails(folder: &Path, script: &str, words: &[&str]) {
     assert!(words.iter().all(|word| told.contains(word)), "{script}\nsays\n{told}\nand not {words:?}");
 }
 
-/// The files of a cleaned folder that a run puts there together.
+/// The files that a run puts into a cleaned folder together.
 fn cleaned(folder: &Path) -> BTreeMap<&'static str, Vec<u8>> {
     let names = ["clean.jsonl", "removed.parquet", "shortened.parquet", "report.json"];
     names.into_iter().filter_map(|name| Some((name, std::fs::read(folder.join(name)).ok()?))).collect()
@@ -41,7 +41,7 @@ fn cleaned(folder: &Path) -> BTreeMap<&'static str, Vec<u8>> {
 fn a_file_that_changes_while_it_is_read_is_told() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("rows.jsonl");
-    // more than is read at a time
+    // more than one read
     std::fs::write(&path, rows(40_000)).unwrap();
     let told = |change: &dyn Fn()| {
         let mut parts = Stream::open(Source::from(path.as_path())).unwrap().blocks().unwrap();
@@ -60,7 +60,7 @@ fn a_file_that_changes_while_it_is_read_is_told() {
     assert!(told(&touched).contains("rows.jsonl: was written to while it was read"));
 }
 
-/// Writes to the file that the rows are from, when it sees them.
+/// Writes to the source file of the rows on reading them.
 struct Writes(PathBuf);
 
 impl Step for Writes {
@@ -112,7 +112,7 @@ fn a_rule_that_leaves_nothing_and_names_that_are_none_change_nothing() {
     assert_eq!(before.len(), 4);
     for (open, rules, words) in [
         ("", r#"[#{ rule: "quality", languages: ["ja"] }]"#, "removes all of 50 rows"),
-        // behind one that leaves some, and in a later phase
+        // after a rule that leaves some, and in a later phase
         (
             "",
             r#"[#{ rule: "unique" }, #{ rule: "near_duplicates" }, #{ rule: "filter", name: "none", keep: |row| false }]"#,
@@ -128,8 +128,8 @@ fn a_rule_that_leaves_nothing_and_names_that_are_none_change_nothing() {
     }
 }
 
-/// Full from a call on: the old files are there or the new ones, and with room the same command comes to the bytes of a run that had
-/// it all along.
+/// Disk full from a call on: either the old files or the new ones are there, and with free space the same command produces the
+/// bytes of a run that never failed.
 #[test]
 fn a_disk_that_fills_up_while_cleaning_loses_nothing() {
     let script =
@@ -166,7 +166,7 @@ fn a_disk_that_fills_up_while_cleaning_loses_nothing() {
     assert!(tried > 5, "{tried}");
 }
 
-/// A rule with a closure is the same rule in another process: what is finished is not done again, and what was killed goes on.
+/// A rule with a closure is the same rule in another process: finished work is not repeated, and killed work resumes.
 #[test]
 fn a_run_with_a_closure_goes_on_in_another_process() {
     let folder = tempfile::tempdir().unwrap();
@@ -182,7 +182,7 @@ clean::run(stream("rows.jsonl"), [#{ rule: "filter", name: "short", keep: |row| 
     assert!(again.contains("nothing is done again"), "{again}");
 }
 
-/// Every byte of a parquet file as other numbers: an error or rows, and never a panic or memory without end.
+/// Every byte of a parquet file replaced: an error or rows, and never a panic or unbounded memory.
 #[test]
 fn a_parquet_file_whose_lengths_lie_is_an_error() {
     let folder = tempfile::tempdir().unwrap();

@@ -1,11 +1,11 @@
-//! What the documents show can be pasted: into a file, into the prompt, and into a shell.
+//! Code in the documents can be pasted into a file, into the prompt, and into a shell.
 
 use levain::script::examples::{self, Example};
 use levain::script::notebook::{Notebook, scan};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// README.md, and the pages that stand beside it and in docs/.
+/// README.md, the pages beside it and in docs/.
 fn documents() -> Vec<PathBuf> {
     let mut found: Vec<PathBuf> =
         ["README.md", "README.zh.md", "CONTRIBUTING.md", "SECURITY.md"].map(PathBuf::from).to_vec();
@@ -19,7 +19,7 @@ fn blocks(path: &Path) -> Vec<Example> {
     examples::blocks(&path.display().to_string(), &std::fs::read_to_string(path).unwrap())
 }
 
-/// Blocks that show a fault are no programs.
+/// Blocks that show an error are not programs.
 fn whole(block: &Example) -> bool {
     !block.text.contains("//=> error:")
 }
@@ -62,12 +62,12 @@ fn blocks_run_at_the_prompt_pasted_whole_and_line_by_line() {
             let mut typed = Notebook::new();
             for block in blocks(&path).into_iter().filter(whole) {
                 let place = format!("{}:{}", block.source, block.line);
-                // beside what the same block writes as a file, perhaps just now
+                // beside the file that the same block writes, perhaps at this moment
                 let text = block.text.replace("\"out/", "\"out/prompt/");
                 if let Err(fault) = pasted.run(&text).result {
                     panic!("{place}: {fault}");
                 }
-                // a terminal without bracketed paste sends line after line, and an input is run as soon as it is whole
+                // a terminal without bracketed paste sends line after line, and an input runs as soon as it is complete
                 let mut input = String::new();
                 for line in text.lines() {
                     input += line;
@@ -84,7 +84,7 @@ fn blocks_run_at_the_prompt_pasted_whole_and_line_by_line() {
     });
 }
 
-/// The lines of a shell in a document: those of fenced blocks that begin with a command of levain's.
+/// The shell lines in a document: those of fenced blocks that begin with a levain command.
 fn commands(text: &str) -> Vec<String> {
     let mut fenced = false;
     let mut found = Vec::new();

@@ -10,8 +10,8 @@ use std::process::Command;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
-/// A whole application in forty lines: it lends scripts its own function, keeps what they print, gives one a struct,
-/// and takes a struct and a tensor from it.
+/// A complete application in forty lines: it registers its own function for scripts, captures their output, passes in a struct,
+/// and receives a struct and a tensor.
 fn application() -> Result<(), Box<dyn std::error::Error>> {
     #[derive(Serialize)]
     struct Order {
@@ -124,7 +124,7 @@ fn progress_goes_where_the_host_says() {
     runtime.run(script).unwrap();
     assert_eq!(*printed.lock().unwrap(), ["end"]);
     assert_eq!(*told.lock().unwrap(), ["  work   0:00   loss 0.500"]);
-    // nothing of it is on the host's own standard error: in a process of its own, to see that
+    // nothing is written to the host's own standard error: checked in a separate process
     if std::env::var_os("LEVAIN_TEST_EMBEDDED").is_some() {
         Runtime::builder().print(|_| {}).build().unwrap().run(script).unwrap();
         Runtime::default().run(&script.replace("end", "not for the host's output")).unwrap();
@@ -208,12 +208,12 @@ fn limits_count_where_rhais_own_do_not() {
     // each call of the closure counts on a copy of Rhai's own counter
     assert_eq!(told("let a = []; a.pad(2000, 0); a.map(|x| { for i in 0..50 { x += i; } x })"), limit);
     assert_eq!(told("try { loop { } } catch { 1 }"), limit);
-    // a new run counts anew
+    // a new run starts a new count
     assert_eq!(runtime.run("let x = 0; for i in 0..100 { x += i; } x").unwrap().to::<i64>().unwrap(), 4950);
     assert!(runtime.operations() > 100 && runtime.operations() < 20_000);
 }
 
-/// Gives a value to a script that gives it back.
+/// Passes a value to a script that returns it.
 fn back<T: Serialize + serde::de::DeserializeOwned + PartialEq + std::fmt::Debug>(runtime: &Runtime, value: T) {
     let mut script = runtime.load("same", "fn same(x) { x }").unwrap();
     let given = script.call_values("same", vec![Value::new(&value).unwrap()]).unwrap();
@@ -318,7 +318,7 @@ fn what_does_not_fit_names_its_place_and_nothing_is_bent() {
     assert!(fault.ends_with("items.1.count: invalid value: integer `300`, expected u8"), "{fault}");
     let fault = told("#{ items: [#{ count: \"7\" }] }");
     assert!(fault.ends_with("items.0.count: invalid type: string \"7\", expected u8"), "{fault}");
-    // a script's 3 is a float too, and its 3.5 no whole number
+    // a script's 3 is also a float, and its 3.5 is not an int
     assert_eq!(runtime.run("3").unwrap().to::<f64>().unwrap(), 3.0);
     assert_eq!(runtime.run("[3, 0.5]").unwrap().to::<Vec<f32>>().unwrap(), [3.0, 0.5]);
     assert!(runtime.run("3.5").unwrap().to::<i64>().is_err() && runtime.run("-1").unwrap().to::<u64>().is_err());
@@ -326,7 +326,7 @@ fn what_does_not_fit_names_its_place_and_nothing_is_bent() {
     assert!(runtime.run("|x| x").unwrap().to::<i64>().is_err());
     let fault = Value::new(BTreeMap::from([((1, 2), 3)])).unwrap_err().message;
     assert!(fault.starts_with("value: a key of a map is a text, a whole number"), "{fault}");
-    // bytes, a shared variable, and kinds that only a host makes
+    // bytes, a shared variable, and host-specific kinds
     assert_eq!(runtime.run("let x = [1]; let f = || x.push(2); f.call(); x").unwrap().to::<Vec<u8>>().unwrap(), [1, 2]);
     assert_eq!(Value::from(Dynamic::from(0.5f32)).to::<f32>().unwrap(), 0.5);
     assert_eq!(Value::from(Dynamic::from(7u8)).to::<i64>().unwrap(), 7);
@@ -359,7 +359,7 @@ fn a_native_that_uses_its_own_runtime_gets_an_error_and_another_runtime_works() 
     let next = || told.recv_timeout(Duration::from_secs(60)).expect("it waits for itself");
     assert_eq!(next(), "runtime: it is at work already: the script that it runs led here");
     assert_eq!(next(), "2");
-    // by a detour over another runtime too
+    // also through another runtime
     let (first, detour) = (own.clone(), other);
     let back = Runtime::builder().natives(move |engine| {
         let detour = detour.clone();
@@ -371,7 +371,7 @@ fn a_native_that_uses_its_own_runtime_gets_an_error_and_another_runtime_works() 
     let back = back.build().unwrap();
     assert!(back.run("detour()").unwrap().to::<bool>().unwrap());
     assert_eq!(back.run("home()").unwrap().to::<String>().unwrap(), "ran");
-    // and it works on afterwards
+    // and it still works afterwards
     assert_eq!(runtime.run("1 + 1").unwrap().to::<i64>().unwrap(), 2);
 }
 
@@ -391,7 +391,7 @@ fn a_native_that_waits_for_a_thread_that_waits_for_its_runtime_ends() {
     own.set(runtime.clone()).ok().unwrap();
     let told = runtime.run("ask(\"1\")").unwrap().to::<String>().unwrap();
     assert!(told.starts_with("runtime: it is at work: its script is in `ask` for 0."), "{told}");
-    // who is not waited for waits until the first is done, however long that takes in all
+    // with a limit, a waiting caller waits until the first is done, however long that takes in total
     let (work, begun) = (runtime.clone(), std::time::Instant::now());
     let first = std::thread::spawn(move || work.run("for n in 0..5 { rest(); }").map(|_| ()));
     std::thread::sleep(Duration::from_millis(50));
@@ -467,7 +467,7 @@ fn a_panic_of_the_host_is_its_own() {
         (told.cause, told.message.as_str()),
         (Cause::Host, "print: a closure of the application panicked: host bug 46")
     );
-    // a module's functions are Rhai's to call: whose mistake it is can't be said, and is not said
+    // a module's functions are called by Rhai: the faulty caller is unknown, so none is named
     let told = fault("guest::boom()").to_string();
     assert!(told.contains("host bug 45") && !told.contains("mistake in levain"), "{told}");
     assert_eq!(runtime.run("print(\"good\"); box_of(1).n").unwrap().to::<i64>().unwrap(), 1);
@@ -480,7 +480,7 @@ fn a_native_that_would_hide_a_verb_is_an_error() {
     });
     let error = taken.build().err().unwrap();
     assert_eq!(error.what(), "levain has a `zeros` for the same kinds of arguments");
-    // for a type of its own the host may have one too
+    // the host may define one for a type of its own
     #[derive(Clone)]
     struct Grid;
     let own = Runtime::builder().natives(|engine| {
@@ -507,7 +507,7 @@ fn a_stranger_does_not_set_the_threads() {
     assert_eq!(fault.message, format!("threads: this script may not change their number, which is {there}"));
 }
 
-/// Nothing here ends the process: each of these looks at the clock by itself.
+/// No signal ends the process here: each of these checks the clock itself.
 #[test]
 fn time_ends_a_run_in_native_verbs_too() {
     let time = Some(std::time::Duration::from_millis(300));
@@ -524,6 +524,6 @@ fn time_ends_a_run_in_native_verbs_too() {
         assert_eq!(fault.message, "limit: more than 0.3 seconds", "{script}");
         assert!(begun.elapsed().as_secs_f64() < 1.3, "{script}: {:?}", begun.elapsed());
     }
-    // a new run has its time anew
+    // a new run has the full time limit
     assert_eq!(runtime.run("1 + 1").unwrap().to::<i64>().unwrap(), 2);
 }

@@ -1,9 +1,9 @@
-//! What is told, unasked, of encoders and their texts.
+//! Warnings about encoders and their texts.
 
 use std::path::Path;
 use std::process::Command;
 
-/// What a script tells beside its output.
+/// The warnings of a script beside its output.
 fn told(folder: &Path, script: &str) -> String {
     let path = folder.join("script.rhai");
     std::fs::write(&path, script).unwrap();
@@ -62,7 +62,7 @@ fn texts_that_are_cut_are_counted() {
     assert!(told(folder.path(), empty).contains("1 of 2 rows have no token that can be masked: skipped"));
 }
 
-/// With dropout and masks, on one thread or two: the state of a run is all that these are drawn from.
+/// With dropout and masks, on one thread or two: these draw from the state of the run only.
 #[test]
 fn a_masked_run_that_is_killed_resumes_to_the_same_files() {
     const SCRIPT: &str = r#"

@@ -1,4 +1,4 @@
-//! What surrounds the program: variables that are misspelt are told.
+//! The environment of the program: misspelled variables cause a warning.
 
 use std::process::Command;
 

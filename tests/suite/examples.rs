@@ -43,8 +43,7 @@ fn scripts() {
     run(|suite| suite.folder(Path::new("tests")));
 }
 
-/// A verb, by its name and what it is called on, tells in a sentence what it does and shows it in an example; its
-/// overloads may share one doc.
+/// The doc of a verb, identified by its name and receiver, has a sentence and an example; its overloads may share one doc.
 #[test]
 fn every_function_is_documented() {
     use levain::script::{Host, examples, registry, registry::Form};

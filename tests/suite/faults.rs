@@ -1,4 +1,4 @@
-//! Bad input, from the real binary: a clear error that names the place, exit code 2, and nothing overwritten.
+//! Bad input, from the real binary: a clear error that names the place, exit code 2, and no overwritten files.
 
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
@@ -25,7 +25,7 @@ fn judge(script: &str, output: &Output, parts: &[&str]) {
     assert!(!told.contains("internal error"), "{told}");
 }
 
-/// The script ends with exit code 2, and with all these words.
+/// The script ends with exit code 2, and a message with all these words.
 fn fault(folder: &Path, script: &str, parts: &[&str]) {
     judge(script, &command(folder, script).output().unwrap(), parts);
 }
@@ -127,7 +127,7 @@ fn shapes_that_do_not_meet() {
 fn training_that_learns_nothing_or_breaks() {
     let folder = folder(&[]);
     let fails = |end: &str, parts: &[&str]| fault(folder.path(), &format!("{SMALL}{end}"), parts);
-    // a batch of which no label is learned
+    // a batch without loss tokens
     fails(
         "let chat = dataset([#{ messages: [#{ role: \"user\", content: \"a\" }] }]);
 sft::run(net, tok, chat, #{ template: \"{% for m in messages %}{{ m.content }}{% endfor %}\", max_length: 8 })",
@@ -140,7 +140,7 @@ for batch in rows.batches(#{ batch_size: 1, epochs: 1 }) {
 }",
         &["no token of this batch has a loss: all labels are -100"],
     );
-    // weights that grow beyond all measure
+    // weights that diverge
     fails(
         "train::run(net, rows, (), #{ steps: 30, batch_size: 1, lr: 1e30, warmup: 0.0, quiet: true })",
         &["error: train: step 2: the ", "a lower `lr`", "a.rhai:4:8"],
@@ -154,7 +154,7 @@ fn imports_that_are_missing_or_go_round() {
     fault(folder.path(), "import \"one\" as one;", &["import one another: one.rhai → two.rhai → one.rhai"]);
 }
 
-/// What saves something of every kind into `out`, one line each.
+/// Saves something of every kind into `out`, one line each.
 const SAVES: [(&str, &str); 18] = [
     ("model", "net.save(\"out/net\");"),
     ("tokenizer", "tok.save(\"out/tok\");"),
@@ -180,7 +180,7 @@ fn saving(line: &str) -> String {
     format!("{SMALL}let long = []; for i in 0..2000 {{ long.push(`row ${{i}} ${{rand([1]).item()}}`); }}\n{line}")
 }
 
-/// Every file below a folder, with its size and a hash of what is in it.
+/// Every file below a folder, with its size and a hash of its contents.
 fn contents(folder: &Path) -> Vec<(String, usize, u64)> {
     use std::hash::{DefaultHasher, Hasher};
     let mut found = Vec::new();
@@ -209,7 +209,7 @@ fn a_path_below_a_file_can_not_be_written() {
     }
 }
 
-/// A folder that nobody may write to, the superuser neither: `/sys` is one on Linux.
+/// A folder that nobody may write to, not even the superuser: `/sys` is one on Linux.
 #[cfg(target_os = "linux")]
 #[test]
 fn a_read_only_folder_can_not_be_written() {
@@ -220,7 +220,7 @@ fn a_read_only_folder_can_not_be_written() {
     }
 }
 
-/// The disk is full: no file may grow beyond 2 KiB. What was saved before is there, bit for bit, and nothing else.
+/// The disk is full: no file may grow beyond 2 KiB. Earlier saves remain bit for bit, and nothing else.
 #[cfg(unix)]
 #[test]
 fn a_full_disk_leaves_what_was_there() {
@@ -236,7 +236,7 @@ fn a_full_disk_leaves_what_was_there() {
         }
         tried += 1;
         let mut again = command(folder.path(), &saving(line));
-        // SAFETY: both calls only change the new process's own limits, and ask for no memory
+        // SAFETY: both calls only change the new process's own limits, and allocate no memory
         unsafe {
             again.pre_exec(|| {
                 let limit = libc::rlimit { rlim_cur: 2048, rlim_max: 2048 };
@@ -251,7 +251,7 @@ fn a_full_disk_leaves_what_was_there() {
     assert!(tried >= 10, "{tried}");
 }
 
-/// The disk is full from any call on that changes it: what was saved before is there, bit for bit, and nothing else.
+/// The disk is full from any call on that changes it: earlier saves remain bit for bit, and nothing else.
 #[test]
 fn a_disk_that_fills_up_at_any_call_leaves_what_was_there() {
     std::thread::scope(|scope| {
@@ -279,7 +279,7 @@ fn a_disk_that_fills_up_at_any_call_leaves_what_was_there() {
     });
 }
 
-/// One call fails: the verb says so or needs it not, and what is there opens, the old or the new.
+/// One call fails: the verb reports it or does not need the call, and the saved version opens, old or new.
 #[test]
 fn a_call_that_fails_leaves_what_opens() {
     let open = "print(model(\"out/net\").parameters()[0].square().sum().item() + tokenizer(\"out/net\").len() + index(\"out/index\").len());";

@@ -1,4 +1,4 @@
-//! Pages of a list of addresses, from a stand-in for the web that has rules, moods and faults.
+//! Fetching pages of a list of addresses, from a simulated web with rules, delays and faults.
 
 use levain::clean::fetch::{FetchPlan, PageUrl, Robots};
 use serde_json::Value;
@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 struct Standing {
     asked: Vec<(String, Instant)>,
     agents: Vec<String>,
-    /// How often a path has answered that it is busy.
+    /// Number of busy responses per path.
     busy: HashMap<String, usize>,
     robots: String,
     robots_status: u16,
@@ -46,7 +46,7 @@ impl Site {
         format!("{}{path}", self.address)
     }
 
-    /// Paths that were asked for since the last time.
+    /// Paths requested since the last call.
     fn asked(&self) -> Vec<String> {
         std::mem::take(&mut self.standing.lock().unwrap().asked).into_iter().map(|(path, _)| path).collect()
     }
@@ -180,14 +180,14 @@ fn pages_come_in_order_and_what_has_none_is_told() {
         ("ftp://example.org/x", "it is no address of http or https"),
     ];
     assert_eq!(failed, expected.map(|(url, why)| (url.to_string(), why.to_string())));
-    // asked once for its rules, never for what they forbid, and one request at a time
+    // robots.txt is requested once, forbidden pages never, and one request at a time
     let asked = site.asked();
     assert_eq!(asked.iter().filter(|path| *path == "/robots.txt").count(), 1);
     assert!(!asked.iter().any(|path| path.starts_with("/private")), "{asked:?}");
     assert_eq!(asked.iter().filter(|path| *path == "/busy").count(), 3);
     assert_eq!(site.standing.lock().unwrap().most_open, 1);
 
-    // the same again: what is there, and what was refused for good, is not asked for
+    // the same again: existing pages, and permanent failures, are not requested again
     let again = plan(&folder).run(&urls).unwrap();
     assert_eq!((again.pages, again.failed, again.cached), (6, 9, 10));
     assert_eq!(rows(&folder, "pages.jsonl"), pages);
@@ -196,7 +196,7 @@ fn pages_come_in_order_and_what_has_none_is_told() {
         asked.iter().all(|path| ["/robots.txt", "/later", "/broken", "/secret-way"].contains(&path.as_str())),
         "{asked:?}"
     );
-    // of what a kill has left of the last line nothing counts, and the page is fetched again
+    // an incomplete last line after a kill is ignored, and the page is fetched again
     let log = folder.path().join("pages/fetched.jsonl");
     let bytes = std::fs::read(&log).unwrap();
     std::fs::write(&log, &bytes[..bytes.len() - 7]).unwrap();
@@ -253,7 +253,7 @@ fn rules_that_can_not_be_had_allow_nothing_and_none_allow_all() {
         let own = FetchPlan { robots: false, ..plan(&folder) };
         assert_eq!(own.run(&[site.url("/a")]).unwrap().pages, 1);
     }
-    // nobody is there
+    // no server
     let folder = tempfile::tempdir().unwrap();
     let quick = FetchPlan { retries: 0, robots: false, ..plan(&folder) };
     assert_eq!(quick.run(&["http://127.0.0.1:9/".into()]).unwrap().failed, 1);
@@ -267,7 +267,7 @@ fn robots_are_read_as_the_standard_says() {
     let forbidden = ["/a", "/a/c", "/abc", "/x.pdf", "/deep/y.pdf", "/q?x=1"];
     assert!(allowed.iter().all(|path| robots.allows(path)) && !forbidden.iter().any(|path| robots.allows(path)));
     assert_eq!(robots.delay, Some(Duration::from_millis(2500)));
-    // a group of its own comes before that of all
+    // a specific group takes precedence over the general one
     let own = Robots::read("User-agent: *\nDisallow: /\nUser-agent: levain\nAllow: /\n");
     assert!(own.allows("/x"));
     assert!(Robots::read("").allows("/x") && Robots::read("<html>no rules</html>").allows("/x"));

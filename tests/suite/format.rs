@@ -1,4 +1,4 @@
-//! Files of numbers: round trips, and files that are cut off or lie.
+//! Files of numbers: round trips, and truncated or malicious files.
 
 use levain::format::{Safetensors, npy, safetensors};
 use levain::tensor::{Array, DType, Device};
@@ -36,11 +36,11 @@ fn safetensors_round_trip() {
     // the crate that defines the format agrees
     let bytes = std::fs::read(&path).unwrap();
     assert_eq!(::safetensors::SafeTensors::deserialize(&bytes).unwrap().len(), 7);
-    // nothing is left beside it
+    // no other file is left beside it
     assert_eq!(std::fs::read_dir(path.parent().unwrap()).unwrap().count(), 1);
 }
 
-/// As a checkpoint with adapters on every layer has: the list of tensors alone takes more than 64 KiB.
+/// As in a checkpoint with adapters on every layer: the list of tensors alone takes more than 64 KiB.
 #[test]
 fn safetensors_of_thousands_of_tensors() {
     let folder = tempfile::tempdir().unwrap();
@@ -98,7 +98,7 @@ fn npy_of_every_kind_of_number_order_and_version() {
         assert_eq!(array.dims(), [1]);
         (array.dtype(), array.to_dtype(DType::F64).unwrap().to_vec1::<f64>().unwrap()[0])
     };
-    // 258 is 1 · 256 + 2: swapped bytes would show
+    // 258 is 1 · 256 + 2: swapped bytes would be visible
     assert_eq!(one("<f8", &258f64.to_le_bytes()), (DType::F64, 258.0));
     assert_eq!(one(">f8", &258f64.to_be_bytes()), (DType::F64, 258.0));
     assert_eq!(one("<f4", &258f32.to_le_bytes()), (DType::F32, 258.0));
@@ -131,7 +131,7 @@ fn npy_of_every_kind_of_number_order_and_version() {
         (array.dims().to_vec(), array.flatten_all().unwrap().to_vec1::<u8>().unwrap())
     };
     for version in 1..=3 {
-        // keys in any order, quotes of both kinds, the long numbers of Python 2, no last comma, spaces
+        // keys in any order, quotes of both kinds, Python 2's long integers, no trailing comma, spaces
         for header in [
             "{'descr': '|u1', 'fortran_order': False, 'shape': (2, 3), }   \n",
             "{\"shape\":(2L,3L),\"fortran_order\":False,\"descr\":\"|u1\"}",
@@ -161,7 +161,7 @@ fn damaged_npy_files_are_errors() {
         let error = npy::parse(&good[..cut]).unwrap_err().to_string();
         assert!(error.contains("npy file") || error.contains("does not take"), "{cut}: {error}");
     }
-    // any byte of the header changed: an error or another reading, and no panic
+    // any byte of the header changed: an error or another result, and no panic
     for at in 0..good.len() - 24 {
         for byte in [0, b'(', b'9', b'\'', 0x80, 0xff] {
             let mut changed = good.clone();
@@ -191,7 +191,7 @@ fn damaged_npy_files_are_errors() {
     assert!(error.contains("version 4 is not one of 1, 2, 3"), "{error}");
 }
 
-/// Writes bytes into a file, opens it, and gives the complaint.
+/// Writes bytes into a file, opens it, and returns the error.
 fn complaint(name: &str, bytes: &[u8]) -> String {
     let folder = tempfile::tempdir().unwrap();
     let path: PathBuf = folder.path().join(name);

@@ -1,4 +1,4 @@
-//! The fuzz targets on stable: every seed, and small changes of each that are the same in every run.
+//! The fuzz targets on stable: every seed, and small changes of each, equal in every run.
 
 #[path = "../../fuzz/src/lib.rs"]
 mod targets;
@@ -7,10 +7,10 @@ use super::chance::next;
 use std::path::Path;
 use targets::TARGETS;
 
-/// Changes of each seed.
+/// Number of changes per seed.
 const CHANGES: u64 = 40;
 
-/// What files suffer: flipped bits, numbers at the ends of their ranges, ends cut off, stretches that are doubled or lost.
+/// Mutations of files: flipped bits, numbers at the ends of their ranges, truncations, stretches doubled or removed.
 fn changed(seed: &[u8], state: &mut u64) -> Vec<u8> {
     let mut bytes = seed.to_vec();
     for _ in 0..=next(state) % 3 {
@@ -31,7 +31,7 @@ fn changed(seed: &[u8], state: &mut u64) -> Vec<u8> {
     bytes
 }
 
-/// What a target may hold counts the whole process, so it has one to itself.
+/// The memory limit of a target counts the whole process, so it has one to itself.
 #[test]
 fn no_parser_panics_on_seeds_or_on_small_changes_of_them() {
     const NAME: &str = "fuzz::no_parser_panics_on_seeds_or_on_small_changes_of_them";
@@ -63,7 +63,7 @@ fn no_parser_panics_on_seeds_or_on_small_changes_of_them() {
     }
 }
 
-/// The script that fuzzes takes the targets from their seeds, and the nightly job runs each.
+/// The fuzz script takes the targets from their seeds, and the nightly job runs each.
 #[test]
 fn every_target_has_seeds_and_is_scheduled() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));

@@ -1,11 +1,11 @@
-//! `levain bench` as a gate: what vanished is told, the class of a machine knows the kernels, results are compared and read by
-//! machines, and a fresh project passes its own workflow.
+//! `levain bench` as a gate: missing cases are reported, the machine class includes the kernels, results are compared and
+//! machine-readable, and a fresh project passes its own workflow.
 
 use super::cli::{Folder, Told};
 use serde_json::Value;
 use std::process::Command;
 
-/// Runs the binary with variables of the environment.
+/// Runs the binary with environment variables.
 fn with(folder: &Folder, words: &[&str], variables: &[(&str, &str)]) -> Told {
     let mut command = Command::new(env!("CARGO_BIN_EXE_levain"));
     command.args(words).current_dir(folder.path()).env_remove("GITHUB_STEP_SUMMARY").envs(variables.iter().copied());
@@ -27,7 +27,7 @@ fn another_path_through_the_kernels_is_another_class() {
     let kept = baseline(&folder);
     let own = kept["machine"]["kernels"].as_str().unwrap().to_string();
     assert_eq!(own, levain::kernel::cpu::level().name());
-    // as if this processor rounded otherwise
+    // as if this processor rounded differently
     std::fs::write(folder.path().join("b/case.rhai"), script.replace("0.3]", "0.4]")).unwrap();
     assert_eq!(folder.levain(&["bench", "b/case.rhai"]).code, 1);
     for variable in [("LEVAIN_CPU", "plain"), ("LEVAIN_KERNELS", "off")] {
@@ -87,7 +87,7 @@ fn scripts_and_cases_that_vanish_are_told_and_dropped_when_saved() {
     }
     assert!(told.code == 0 && told.out.ends_with("1 passed, 0 failed, 3 inconclusive\n"), "{}", told.out);
     assert_eq!(folder.levain(&["bench", "b", "--strict"]).code, 1);
-    // one script alone says nothing of the others
+    // one script alone implies nothing about the others
     let told = folder.levain(&["bench", "b/one.rhai"]);
     assert!(told.out.ends_with("1 passed, 0 failed, 1 inconclusive\n"), "{}", told.out);
     let told = folder.levain(&["bench", "b", "--save"]);
@@ -109,7 +109,7 @@ fn exact_is_exact_in_kind_too_and_to_digits_also_twice() {
     std::fs::write(folder.path().join("b/a.rhai"), other).unwrap();
     let told = folder.levain(&["bench", "b"]);
     assert!(told.out.ends_with("0 passed, 3 failed, 0 inconclusive\n"), "{}", told.out);
-    // three rounds, since there is a case that the system says; `jitter` is equal to its digits in each
+    // three rounds, since one case depends on the system; `jitter` is equal to its digits in each
     let script = "let t = timestamp();\nlet n = 0.0; for i in 0..999 { n += 1e-9; }\n\
                   bench::exact(\"jitter\", 2.0 + t.elapsed * 1e-9, #{ digits: 3 });\nbench::memory(\"m\", #{ margin: 9.0 });";
     std::fs::write(folder.path().join("b/a.rhai"), script).unwrap();
@@ -136,7 +136,7 @@ fn cases_are_chosen_by_their_names() {
     let told = folder.levain(&["bench", "b", "--filter", "quick", "--save"]);
     assert!(told.code == 0 && told.out.contains("1 passed, 0 failed"), "{}{}", told.out, told.err);
     assert!(!told.out.contains("slow") && !told.out.contains("a one"), "{}", told.out);
-    // what was not chosen is neither lost from the baseline nor missed
+    // unselected cases are neither removed from the baseline nor reported missing
     let kept = baseline(&folder);
     assert!(kept["scripts"]["other"]["b two"].is_object() && kept["scripts"]["case"]["quick"].is_object(), "{kept}");
     let told = folder.levain(&["bench", "b", "--filter", "other", "--strict"]);
@@ -200,7 +200,7 @@ fn benchmarks_are_annotated_and_values_of_two_lines_keep_the_table() {
     assert!(told.code == 2 && told.out.contains("::error file=b/a.rhai,title=benchmark::error: "), "{}", told.out);
 }
 
-/// XML of JUnit's form: elements that close, attributes that Jenkins' schema asks for, and no sign that XML has not.
+/// JUnit XML: closed elements, attributes required by Jenkins' schema, and no character that XML forbids.
 fn well_formed(xml: &str) {
     let mut open: Vec<&str> = Vec::new();
     for tag in xml.split('<').skip(1).map(|part| part.split('>').next().unwrap()) {
@@ -299,7 +299,7 @@ fn a_check_of_nothing_is_told() {
     assert_eq!((told.code, told.err.as_str()), (0, "warning: check: empty holds no script\n"));
 }
 
-/// What can't be written at the end is told before the work.
+/// An output that cannot be written at the end is reported before the work.
 #[test]
 fn places_that_can_not_be_written_are_told_first() {
     let folder =
@@ -317,7 +317,7 @@ fn places_that_can_not_be_written_are_told_first() {
     }
 }
 
-/// The lines of a shell that begin with `levain`, without the ends that are comments.
+/// The shell lines that begin with `levain`, without trailing comments.
 fn lines(text: &str) -> Vec<String> {
     let commands =
         text.lines().map(|line| line.trim().trim_start_matches("- run: ").split(" #").next().unwrap().trim());
@@ -342,7 +342,7 @@ fn a_fresh_project_passes_every_command_of_its_workflow_and_of_the_readme() {
     commands.extend(shown.split("```").skip(1).step_by(2).flat_map(lines));
     assert!(commands.len() >= 7, "{commands:?}");
     commands.push("levain run experiment.rhai steps=2".to_string());
-    // with a baseline, and with one that is there
+    // with a new baseline, and with an existing one
     commands.push("levain bench --save".to_string());
     commands.push("levain bench --strict --filter vocabulary".to_string());
     for command in &commands {
@@ -354,7 +354,7 @@ fn a_fresh_project_passes_every_command_of_its_workflow_and_of_the_readme() {
     }
     let history = std::fs::read_to_string(folder.path().join("out/history.jsonl")).unwrap();
     assert_eq!(history.lines().count(), 2);
-    // what a run leaves is no part of the repository
+    // outputs of a run are not part of the repository
     let told = Command::new("git").args(["status", "--porcelain"]).current_dir(folder.path()).output().unwrap();
     let left = String::from_utf8(told.stdout).unwrap();
     assert!(!left.contains("out/") && left.contains(".github/") && left.contains("experiment.rhai"), "{left}");

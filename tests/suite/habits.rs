@@ -1,8 +1,8 @@
-//! What people write who come from other languages and libraries, and the answer that they read: `tests/data/habits.txt`.
+//! Habits from other languages and libraries, and the errors that answer them: `tests/data/habits.txt`.
 
 use levain::script::{Fault, Host, checker};
 
-/// A script, and `=> error: what is wrong | what to write here`.
+/// A script, and `=> error: the fault | the replacement`.
 fn habits() -> Vec<(String, String)> {
     let text = std::fs::read_to_string("tests/data/habits.txt").unwrap();
     let mut found = Vec::new();
@@ -16,7 +16,7 @@ fn habits() -> Vec<(String, String)> {
     found
 }
 
-/// What is said first: by the check, or, where it says nothing, by the run.
+/// The first finding: of the check, or, if it has none, of the run.
 fn answer(script: &str) -> String {
     let told = |level: &str, fault: &Fault| {
         assert!(fault.place.is_some(), "{script}: {fault}");
@@ -24,7 +24,7 @@ fn answer(script: &str) -> String {
     };
     let mut host = Host::for_script("a.rhai", script);
     let mut findings = checker::look(&mut host, "habit.rhai", script);
-    // habits are short: what they make is not used
+    // habits are short: their results are unused
     findings.retain(|finding| !finding.fault.message.ends_with("never used"));
     if let Some(finding) = findings.iter().find(|finding| !finding.is_warning).or(findings.first()) {
         return told(finding.level(), &finding.fault);

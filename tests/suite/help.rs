@@ -127,7 +127,7 @@ fn every_verb_is_found_by_each_of_its_words() {
 fn the_reference_in_markdown_has_every_verb() {
     let text = told(&["help", "--format", "markdown"]);
     for function in levain::script::registry::functions(&levain::script::Host::new(), false) {
-        // inner parts of a module stay out
+        // internal functions of a module are not listed
         if function.is_inner {
             assert!(!text.contains(&format!("\n#### `{}`\n", function.name)), "{}", function.name);
             continue;
@@ -142,7 +142,7 @@ fn the_reference_in_markdown_has_every_verb() {
 fn the_reference_in_html_is_whole() {
     let html = told(&["help", "--format", "html"]);
     assert!(html.starts_with("<!doctype html>") && html.ends_with("</html>\n"));
-    // nothing is fetched from anywhere
+    // nothing is downloaded
     for fetched in ["http:", "https:", "src=", "@import", "url("] {
         let fetched = html.match_indices(fetched).filter(|(at, _)| html[..*at].ends_with('"')).count();
         assert_eq!(fetched, 0);
@@ -161,7 +161,7 @@ fn the_reference_in_html_is_whole() {
     }
 }
 
-/// In a browser, where there is one: the page finds `clip` by words of its doc, and shows it alone.
+/// In a browser, if available: the page finds `clip` by words of its doc, and shows it alone.
 #[test]
 fn the_search_of_the_reference_finds() {
     let browsers = ["chromium", "chromium-browser", "google-chrome"];
@@ -216,7 +216,7 @@ fn a_new_experiment_runs() {
         let out = folder.path().join(inside).join(out);
         assert!(out.join("model/model.safetensors").is_file() && out.join("curve.svg").is_file());
     }
-    // an answer is a text, and not the nothing that `trim` once gave
+    // an answer is a text, and not the unit value that `trim` once returned
     assert_eq!(run_in("sums", &["test", "tests"]), "1 passed, 0 failed\n");
     assert_eq!(run_in("sums", &["test"]), "1 passed, 0 failed\n");
     let again = levain(folder.path(), &["new", "sums"]);
@@ -225,7 +225,7 @@ fn a_new_experiment_runs() {
         String::from_utf8_lossy(&again.stderr),
         "error: new: sums/experiment.rhai is there already\nhelp: choose another name\n"
     );
-    // into a folder that is there, what is in it stays
+    // in an existing folder, its contents stay
     std::fs::create_dir(folder.path().join("here")).unwrap();
     std::fs::write(folder.path().join("here/.gitignore"), "mine\n").unwrap();
     assert!(run_in("here", &["new", "."]).ends_with("run it with\n  levain run experiment.rhai\n"));

@@ -1,5 +1,5 @@
-//! A hundred scripts that mean harm (`tests/data/hostile/scripts.txt`), in the sandbox of the command line: each ends with the
-//! error that is told, with at most a tenth more memory than it may have, and within a second of its time.
+//! A hundred malicious scripts (`tests/data/hostile/scripts.txt`), in the sandbox of the command line: each ends with the
+//! expected error, with at most a tenth more memory than its limit, and within a second of its time limit.
 
 use super::sandbox::{Told, wait};
 use std::path::Path;
@@ -8,7 +8,7 @@ use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 const MEMORY: u64 = 300 << 20;
-/// Of those that end by the clock, and of the others, which should not come to it.
+/// Time limits of the scripts that end by the clock, and of the others, which should not reach it.
 const SECONDS: [f64; 2] = [0.5, 30.0];
 
 struct Case {
@@ -30,7 +30,7 @@ fn cases() -> Vec<Case> {
     cases
 }
 
-/// A folder with a sandbox `in`, and in it what scripts should not open, and files that lie about their size.
+/// A folder with a sandbox `in`, files outside that scripts may not open, and files with a false size.
 fn folder() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     let inside = folder.path().join("in");
@@ -41,7 +41,7 @@ fn folder() -> tempfile::TempDir {
     for (name, to) in [("link.jsonl", "pipe.jsonl"), ("zero.txt", "/dev/zero"), ("self.txt", "/proc/self/environ")] {
         std::os::unix::fs::symlink(to, inside.join(name)).unwrap();
     }
-    // it is there as long as its folder
+    // it exists as long as its folder
     drop(std::os::unix::net::UnixListener::bind(inside.join("socket.jsonl")).unwrap());
     let wide: String = (0..12_000).map(|row| format!("{{\"f{row}\": 1}}\n")).collect();
     std::fs::write(inside.join("wide.jsonl"), wide).unwrap();
@@ -90,7 +90,7 @@ fn run(case: &Case, folder: &Path, sandbox: &str) -> Told {
     Told { time: start.elapsed(), ..told }
 }
 
-/// What is wrong with how a case ended.
+/// The fault in how a case ended.
 fn wrong(case: &Case, told: &Told) -> Option<String> {
     let by_clock = case.words.starts_with("time:");
     let limit = SECONDS[usize::from(!by_clock)];
@@ -99,7 +99,7 @@ fn wrong(case: &Case, told: &Told) -> Option<String> {
         _ if told.code != 2 => format!("exit code {}", told.code),
         _ if !told.err.contains(words) => format!("not the words {words:?}"),
         _ if told.err.contains("panicked") || told.err.contains("internal error") => "a panic".to_string(),
-        // whoever looks at the clock is told the place
+        // a time limit error names the place
         _ if by_clock && !told.err.contains("in/a.rhai:") => "the process was ended".to_string(),
         _ if told.time > Duration::from_secs_f64(limit + 1.0) => format!("{:?}", told.time),
         _ if told.peak > MEMORY + MEMORY / 10 => format!("{} MB", told.peak >> 20),
@@ -118,7 +118,7 @@ fn a_hundred_scripts_end_within_their_limits() {
     let work = || {
         let folder = folder();
         while let Some(case) = { next.lock().unwrap().next() } {
-            // a machine that does much else is no fault of the limit's
+            // a busy machine is not the limit's fault
             let first = wrong(case, &run(case, folder.path(), "in"));
             if let Some(what) = first.and_then(|_| wrong(case, &run(case, folder.path(), "in"))) {
                 failed.lock().unwrap().push(what);
@@ -130,7 +130,7 @@ fn a_hundred_scripts_end_within_their_limits() {
     assert!(failed.is_empty(), "{} of {}\n\n{}", failed.len(), cases.len(), failed.join("\n"));
 }
 
-/// Where everything may be read, the files of the kernel are still none.
+/// Even where everything may be read, kernel files may not.
 #[test]
 fn files_of_the_kernel_are_not_files() {
     let folder = folder();
@@ -141,7 +141,7 @@ fn files_of_the_kernel_are_not_files() {
     }
 }
 
-/// Outside of a sandbox a pipe is read as ever: `levain run x.rhai < rows`, or the shell's `<(…)`.
+/// Outside a sandbox a pipe is readable as usual: `levain run x.rhai < rows`, or the shell's `<(…)`.
 #[test]
 fn a_pipe_is_read_where_nothing_is_confined() {
     let folder = folder();

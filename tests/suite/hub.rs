@@ -1,4 +1,4 @@
-//! Models and datasets by name, from a stand-in for the hub that has every fault.
+//! Models and datasets by name, from a simulated hub with every fault.
 
 use levain::hub::{Held, Name, Settings, Want, fetch, held, remove};
 use levain::model::Model;
@@ -17,21 +17,21 @@ use std::time::{Duration, Instant};
 
 const SHA: &str = "0123456789abcdef0123456789abcdef01234567";
 
-/// What goes wrong with the next transfer of a file.
+/// The fault of the next transfer of a file.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Fault {
     /// The connection ends in the middle.
     Cut,
-    /// Nothing more comes, and the connection stays.
+    /// The transfer stalls, and the connection stays open.
     Stall,
-    /// The bytes are others.
+    /// The bytes differ.
     Wrong,
-    /// More bytes come than were announced.
+    /// More bytes arrive than announced.
     Long,
-    /// The range that was asked for is not kept to.
+    /// The requested range is ignored.
     NoRange,
     Status(u16),
-    /// Another address has the file, which must not learn of the key.
+    /// The file is at another address, which must not receive the key.
     Elsewhere,
 }
 
@@ -39,9 +39,9 @@ enum Fault {
 struct Standing {
     files: BTreeMap<String, Vec<u8>>,
     faults: Vec<Fault>,
-    /// The answer to all questions about a repository.
+    /// The response to all requests about a repository.
     refuses: Option<(u16, &'static str)>,
-    /// Announces another hash than the files have.
+    /// Announces a wrong hash of the files.
     lies: bool,
     asked: Vec<String>,
 }
@@ -50,7 +50,7 @@ struct Hub {
     address: String,
     standing: Arc<Mutex<Standing>>,
     cache: tempfile::TempDir,
-    /// Long, so that a slow machine is no fault; where a transfer stalls it is short.
+    /// Long, so that a slow machine does not fail; short where a transfer stalls.
     wait: Duration,
 }
 
@@ -111,7 +111,7 @@ impl Hub {
         std::mem::take(&mut self.standing.lock().unwrap().asked)
     }
 
-    /// The message of an error with the help below it.
+    /// The error message with the help below it.
     fn fault(&self, name: &str, want: Want) -> String {
         let error = self.get(name, want).unwrap_err();
         format!("{error} {}", error.advice().unwrap_or_default())
@@ -174,7 +174,7 @@ fn facts(held: &Standing, path: &str) -> Value {
         }
         entry
     });
-    // what has no place in a cache
+    // names that do not belong into a cache
     let evil = json!({ "type": "file", "path": "../../evil.json", "size": 1, "oid": "ab".repeat(20) });
     list.chain([evil]).collect()
 }
@@ -275,7 +275,7 @@ fn a_model_is_fetched_once_and_opened_from_the_cache() {
         !folder.join("README.md").exists() && !folder.join("curve.svg").exists(),
         "what nobody reads is not fetched"
     );
-    // as Python's library has it: blobs by their hash, links to them, and the commit of a branch
+    // as in Python's library: blobs by hash, links to them, and the commit of a branch
     let blob = hex(&Sha256::digest(std::fs::read("scripts/models/tiny/model.safetensors").unwrap()));
     let link = std::fs::read_link(folder.join("model.safetensors")).unwrap();
     assert_eq!(link, Path::new("../../blobs").join(&blob));
@@ -283,7 +283,7 @@ fn a_model_is_fetched_once_and_opened_from_the_cache() {
     hub.asked();
     assert_eq!(hub.get("hf:org/tiny", Want::Model).unwrap(), folder);
     assert!(hub.asked().iter().all(|path| path.starts_with("/api/")), "nothing is fetched twice");
-    // offline, and where the hub is away
+    // offline, and with the hub unreachable
     let offline = Settings { offline: true, endpoint: "http://127.0.0.1:9".into(), ..hub.settings() };
     let name = |given: &str| Name::parse("get", given).unwrap().unwrap();
     assert_eq!(fetch("get", &name("hf:org/tiny"), Want::Model, &offline).unwrap(), folder);
@@ -348,7 +348,7 @@ fn what_does_not_come_right_is_told() {
     let begun = Instant::now();
     let empty = told(vec![Fault::Cut, Fault::Status(503), Fault::Status(503), Fault::Status(503), Fault::Status(503)]);
     assert!(empty.contains("status 503") && begun.elapsed() < Duration::from_secs(30), "{empty}");
-    // after all that it is fetched, from where the last try ended
+    // after all that it is fetched, from the end of the last attempt
     assert!(hub.get("hf:org/tiny", Want::Model).is_ok());
     let hub = Hub::tiny();
     hub.set(|held| held.lies = true);
@@ -378,7 +378,7 @@ fn datasets_are_files_folders_and_patterns_of_a_name() {
     let files =
         [("data/train-0.jsonl", "a"), ("data/train-1.jsonl", "b"), ("data/test-0.jsonl", "c"), ("README.md", "d")];
     let hub = Hub::of(files.iter().map(|(path, text)| (path.to_string(), rows(text))).collect());
-    // two files of one length have one hash here: the contents decide, so they are made unlike
+    // two files of one length have one hash here: the contents decide, so they must differ
     hub.set(|held| held.files.iter_mut().enumerate().for_each(|(at, (_, bytes))| bytes.extend(vec![b'\n'; at])));
     let count = |name: &str| {
         let place = hub.get(name, Want::Data).unwrap();
@@ -391,7 +391,7 @@ fn datasets_are_files_folders_and_patterns_of_a_name() {
     assert!(told.contains("`data/test-0.jsonl` is meant"), "{told}");
 }
 
-/// Killed at any moment, in the middle of a file too, the next run goes on where it broke off, and what is there is whole.
+/// Killed at any moment, in the middle of a file too, the next run resumes at the same point, and existing files are complete.
 #[test]
 fn a_download_that_is_killed_goes_on() {
     let hub = Hub::tiny();
@@ -404,7 +404,7 @@ fn a_download_that_is_killed_goes_on() {
     let held = || parts().iter().filter_map(|path| path.metadata().ok()).map(|facts| facts.len()).max().unwrap_or(0);
     let mut most = 0;
     for pause in [0, 3, 10, 30, 100, 300] {
-        // the first transfer of the weights stands still in its middle
+        // the first transfer of the weights stalls in the middle
         hub.set(|standing| standing.faults = vec![Fault::Stall]);
         let mut command = Command::new(env!("CARGO_BIN_EXE_levain"));
         command.args(["get", "org/tiny"]).env("HF_ENDPOINT", &hub.address).env("NO_PROXY", "*");

@@ -1,4 +1,4 @@
-//! The Jupyter kernel, spoken to over its sockets; and where Python and PyPI are within reach, by Jupyter's own clients.
+//! The Jupyter kernel, tested over its sockets; and, if Python and PyPI are within reach, with Jupyter's own clients.
 
 use jupyter_zmq_client::{
     ClientControlConnection, ClientIoPubConnection, ClientShellConnection, CommOpen, CompleteRequest, Connection,
@@ -20,7 +20,7 @@ use tokio::time::{sleep, timeout};
 const PATIENCE: Duration = Duration::from_secs(90);
 const FOREVER: &str = "let n = 0; loop { n += 1; }";
 
-/// A kernel that runs, and ends with its test.
+/// A running kernel, which ends with its test.
 struct Kernel {
     child: Child,
     connection: ConnectionInfo,
@@ -64,7 +64,7 @@ impl Drop for Kernel {
     }
 }
 
-/// A connection at ports that are free.
+/// A connection with free ports.
 fn connection() -> ConnectionInfo {
     let held: Vec<TcpListener> = (0..5).map(|_| TcpListener::bind(("127.0.0.1", 0)).unwrap()).collect();
     let ports: Vec<u16> = held.iter().map(|socket| socket.local_addr().unwrap().port()).collect();
@@ -109,7 +109,7 @@ impl Client {
         self.execute(ExecuteRequest::new(code.to_string())).await
     }
 
-    /// What everyone hears about a cell: all up to the end of it.
+    /// All broadcasts about a cell, up to its end.
     async fn hears(&mut self) -> Vec<(String, Value)> {
         let mut heard = Vec::new();
         loop {
@@ -123,7 +123,7 @@ impl Client {
         }
     }
 
-    /// Starts what never ends, and waits until it runs.
+    /// Starts an endless cell, and waits until it runs.
     async fn run_forever(&mut self) {
         self.shell.send(ExecuteRequest::new(FOREVER.to_string()).into()).await.unwrap();
         while !matches!(receive(&mut self.iopub).await, Content::ExecuteInput(_)) {}
@@ -141,7 +141,7 @@ async fn receive<S: zeromq::SocketRecv>(from: &mut Connection<S>) -> Content {
     timeout(PATIENCE, from.read()).await.expect("an answer").unwrap().content
 }
 
-/// A message as a client that gets it wrong would write it.
+/// A malformed message of a client.
 fn raw(kind: &str, content: Value) -> UnknownMessage {
     UnknownMessage { msg_type: kind.to_string(), content }
 }
@@ -332,7 +332,7 @@ async fn what_does_not_fit_is_refused_and_what_is_forged_is_not_heard() {
     client.shell.send(comm.into()).await.unwrap();
     assert_eq!(client.hears().await[0].0, "comm_close");
 
-    // each client has its own answers, and all hear all
+    // each client has its own replies, and all receive all broadcasts
     other.shell.send(ExecuteRequest::new("print(\"other\")".to_string()).into()).await.unwrap();
     assert_eq!(client.hears().await[1].1["text"], "other\n");
     assert!(matches!(receive(&mut other.shell).await, Content::ExecuteReply(_)));
@@ -365,13 +365,13 @@ fn every_message_is_as_jupyter_wants_it() {
     python("conformance.py");
 }
 
-/// Runs a script of `tests/jupyter` with Jupyter's own clients, where they can be had.
+/// Runs a script of `tests/jupyter` with Jupyter's own clients, if available.
 fn python(script: &str) {
     static PYTHON: LazyLock<Result<PathBuf, String>> = LazyLock::new(environment);
     let python = match &*PYTHON {
         Ok(python) => python,
         Err(why) => {
-            // past what the harness captures: it has to be seen that this did not run
+            // past the harness's capture: a skipped test must be visible
             let _ = writeln!(std::io::stderr(), "skipped: tests/jupyter/{script}: {why}");
             return;
         }
@@ -392,7 +392,7 @@ fn scripts() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/jupyter")
 }
 
-/// A Python that has Jupyter's clients. It is made once, in the target folder.
+/// A Python with Jupyter's clients. It is created once, in the target folder.
 fn environment() -> Result<PathBuf, String> {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("jupyter");
     let python = folder.join(if cfg!(windows) { "Scripts/python.exe" } else { "bin/python" });
@@ -409,7 +409,7 @@ fn environment() -> Result<PathBuf, String> {
     Ok(python)
 }
 
-/// Does something that may hang where there is no network.
+/// Runs a command that may hang without a network.
 fn within(seconds: u64, what: &str, command: &mut Command) -> Result<(), String> {
     let failed = |why: &dyn std::fmt::Display| format!("{what}: {why}");
     let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().map_err(|error| failed(&error))?;

@@ -35,7 +35,7 @@ fn run(inputs: &[Array], op: &dyn Fn(&[Tensor]) -> Tensor) -> Vec<Array> {
     found
 }
 
-/// The kernel gives what the reference gives, on one thread and on two the same bits.
+/// The kernel returns the result of the reference, with the same bits on one thread and two.
 pub fn agree(shapes: &[&[usize]], tolerance: f64, op: &(dyn Fn(&[Tensor]) -> Tensor + Sync)) {
     let inputs: Vec<Array> = shapes.iter().enumerate().map(|(i, dims)| random(dims, i as u64)).collect();
     let pool = |threads| rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
@@ -89,13 +89,13 @@ fn linear() {
     differences(&[&[2, 3], &[4, 3], &[4]], &|p| nn::linear(&p[0], &p[1], Some(&p[2]), Precision::F32).unwrap());
 }
 
-/// The precisions that this processor has.
+/// The precisions of this processor.
 fn precisions() -> Vec<Precision> {
     let all = ["f32", "bf16", "bf16x3"].map(|name| Precision::named("test", name).ok());
     all.into_iter().flatten().collect()
 }
 
-/// Products of f32 are as exact as sums of f32 are, in three parts of bf16 too.
+/// f32 products are as exact as f32 sums, in three parts of bf16 too.
 #[test]
 fn products_of_f32_are_exact() {
     let exact = || precisions().into_iter().filter(|precision| *precision != Precision::Bf16);
@@ -109,13 +109,13 @@ fn products_of_f32_are_exact() {
             let right: f64 = a.iter().zip(b).map(|(a, b)| *a as f64 * *b as f64).sum();
             off += (y as f64 - right).powi(2);
         }
-        // a sum of n products of normal numbers is √n large
+        // a sum of n products of standard normal numbers is about √n
         let off = (off / (40 * 70 * inner) as f64).sqrt();
         assert!(off < 4.5e-7, "{precision:?}, {inner} numbers: {off:e}");
     }
 }
 
-/// What is infinite stays visible: not a number, where it was infinite.
+/// Infinities stay visible: the result is NaN where it was infinite.
 #[test]
 fn an_infinite_factor_is_seen() {
     let wrong = [f32::INFINITY, f32::NEG_INFINITY, f32::NAN];
@@ -130,7 +130,8 @@ fn an_infinite_factor_is_seen() {
     }
 }
 
-/// "f32" is one order of sums on every processor with AVX2: these bits were made with the AVX-512 of a Zen 5 and have to be those of others.
+/// "f32" is one order of sums on every processor with AVX2: these bits come from the AVX-512 of a Zen 5 and must be the same on
+/// others.
 #[test]
 fn f32_is_one_order_of_sums() {
     use levain::kernel::matmul::multiply;
@@ -149,8 +150,8 @@ fn f32_is_one_order_of_sums() {
     assert_eq!(found, [3915615406744815790, 5136698020305450095, 6513111433749312630]);
 }
 
-/// A product of numbers in three parts of bf16, by one number at a time: the order of sums of AMX, which vectors follow where there
-/// is none.
+/// A product of numbers in three parts of bf16, computed one number at a time: the order of sums of AMX, which vector code
+/// follows where there is no AMX.
 fn in_three_parts(a: &[f32], b: &[f32]) -> f32 {
     let flushed = |x: f32| if x.is_subnormal() { 0.0f32.copysign(x) } else { x };
     let part = |x: f32, which: usize| {
@@ -174,7 +175,7 @@ fn in_three_parts(a: &[f32], b: &[f32]) -> f32 {
     sum
 }
 
-/// "bf16x3" is one order of sums, by AMX and by vectors.
+/// "bf16x3" is one order of sums, on AMX and with vector code.
 #[test]
 fn three_parts_are_added_in_one_order() {
     use levain::kernel::matmul::multiply;
@@ -363,7 +364,7 @@ fn dropout() {
     agree(&[&[3, 5000]], EXACT, &|p| nn::dropout(&p[0], 0.25, &mut Rng::new(5)).unwrap());
 }
 
-/// Which numbers are dropped looks like chance: in all, in neighbors, in neighboring rows and keys.
+/// The dropout pattern looks random: overall, in neighbors, in neighboring rows and keys.
 #[test]
 fn what_is_dropped_is_independent() {
     const ROWS: usize = 1000;
@@ -450,8 +451,8 @@ fn moments_in_bf16_are_right_on_average() {
         (numbers(&p), numbers(&v).iter().map(|v| f64::from(*v)).sum::<f64>() / count as f64)
     };
     let (whole, half) = (pool(2).install(|| run(false)), pool(2).install(|| run(true)));
-    // each step changes a second moment by a thousandth, less than bf16 can tell: rounded to the nearest it would stand
-    // still after the first few
+    // each step changes a second moment by a thousandth, less than the resolution of bf16: rounded to nearest it would stay
+    // constant after the first few
     assert!((whole.1 / half.1 - 1.0).abs() < 0.01, "{} and {}", whole.1, half.1);
     let off: f64 = whole.0.iter().zip(&half.0).map(|(a, b)| f64::from(a - b).powi(2)).sum();
     let start = numbers(&random(&[count], 1));
@@ -475,7 +476,7 @@ fn square_sum_is_the_same_on_any_threads() {
 fn products_are_those_of_their_factors() {
     use levain::kernel::matmul::multiply;
     use levain::kernel::matrix::{Matrix, at as number};
-    // without the instructions, products of bf16 are those of f32
+    // without the instructions, bf16 products equal f32 products
     let narrow = levain::kernel::cpu::level() >= levain::kernel::cpu::Level::Bf16;
     let factor = |x: &Matrix, row, column, precision| {
         let number = number(x, row, column);
@@ -504,7 +505,7 @@ fn products_are_those_of_their_factors() {
                 let (row, column) = (i / n, i % n);
                 let product = |at| factor(&a, row, at, precision) as f64 * factor(&b, at, column, precision) as f64;
                 let sum: f64 = (0..k).map(product).sum();
-                // few rows are multiplied without rounding them
+                // a few rows are multiplied without rounding them
                 let near = if m <= 32 && precision == Precision::Bf16 { 2e-2 } else { 1e-4 } * (k as f64).sqrt();
                 assert!((sum - *fresh as f64).abs() < near, "{dims:?} {precision:?} {i}: {sum} and {fresh}");
                 assert!((sum + 1.0 - *added as f64).abs() < near, "{dims:?} {precision:?} {i}, added");
@@ -567,7 +568,7 @@ fn few_rows_with_any_matrix() {
     }
 }
 
-/// A text gets the same numbers whatever it is packed with: those of a row do not depend on the rows around it.
+/// A text has the same results in any batch: those of a row do not depend on the rows around it.
 #[test]
 fn a_row_is_the_same_wherever_it_lies() {
     use levain::kernel::matmul::multiply;
@@ -588,7 +589,8 @@ fn a_row_is_the_same_wherever_it_lies() {
     }
 }
 
-/// The same tests on none of the processor's extensions, and on a part of them: the portable paths agree with the reference too.
+/// The same tests with none of the processor's extensions, and with some of them: the portable paths agree with the reference
+/// too.
 #[test]
 fn portable_paths() {
     if std::env::var("LEVAIN_CPU").is_ok() {
@@ -601,7 +603,7 @@ fn portable_paths() {
     }
 }
 
-/// Large memory grows and shrinks with its content, and what is new of it is nobody's old one.
+/// Large memory grows and shrinks with its content, and new memory never contains old data.
 #[test]
 fn large_memory_keeps_its_content_when_it_grows() {
     let mut numbers: Vec<u32> = Vec::new();

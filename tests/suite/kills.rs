@@ -1,4 +1,4 @@
-//! Nothing is lost: a process that is killed at a call that changes the disk, or at any moment, leaves what the same command
+//! Nothing is lost: a process killed at a call that changes the disk, or at any moment, leaves a state that the same command
 //! resumes to the same bytes, logs included, and no litter.
 //!
 //! `LEVAIN_TEST_FAULT=kill@N` ends levain before its Nth such call (src/files/calls.rs). The suite kills at some of them; `tests/kills.sh` at
@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// The top of each script.
+/// The start of each script.
 const SMALL: &str = r#"
 let tok  = tokenizer(["to be or not to be, that is the question"], #{ vocab_size: 270 });
 let net  = model(#{ model_type: "llama", vocab_size: tok.len(), hidden_size: 8, num_hidden_layers: 1, num_attention_heads: 2 }, #{ seed: 1 });
@@ -29,7 +29,7 @@ net.save("out/net");
 "#,
     ),
     (
-        // what is there is of another run, and is saved over
+        // the existing model is from another run, and is overwritten
         "saving",
         r#"
 let chat = tok.with_chat_template("{% for m in messages %}{{ m.content }}{% endfor %}");
@@ -91,7 +91,7 @@ again.save("out/again.parquet");
 for part in 0..6 {
     let many = []; for n in 0..30 { many.push(#{ text: `The committee of year ${n * n + part} agreed that member ${n + part} is to read report ${n * 7} to all of them`, n: n }); }
     let path = `rows-${part}.jsonl`;
-    // a second time they are as they were
+    // the second time they are unchanged
     try { dataset(path); } catch { dataset(many).save(path); }
 }
 let how = #{ piece_rows: 40, out: "out/clean" };
@@ -116,7 +116,7 @@ grown.save("out/grown");
     ),
 ];
 
-/// Whether every call and every moment is tried.
+/// Whether every call and every moment is tested.
 fn is_long() -> bool {
     std::env::var("LEVAIN_TEST_KILLS").as_deref() == Ok("all")
 }
@@ -146,9 +146,9 @@ impl Run {
             Some(fault) => command.env("LEVAIN_TEST_FAULT", fault),
             None => command.env_remove("LEVAIN_TEST_FAULT"),
         };
-        // a process that ends so leaves its memory on the disk otherwise
+        // a process that ends like this leaves a core dump otherwise
         #[cfg(unix)]
-        // SAFETY: it changes a limit of the new process alone, and asks for no memory
+        // SAFETY: it changes a limit of the new process alone, and allocates no memory
         unsafe {
             use std::os::unix::process::CommandExt;
             command.pre_exec(|| {
@@ -166,7 +166,7 @@ impl Run {
     }
 }
 
-/// Every file below a folder with a hash of what is in it, and every folder.
+/// Every file below a folder with a hash of its contents, and every folder.
 fn tree(folder: &Path) -> BTreeMap<String, u64> {
     fn fill(folder: &Path, root: &Path, found: &mut BTreeMap<String, u64>) {
         for entry in std::fs::read_dir(folder).unwrap() {
@@ -188,7 +188,7 @@ fn tree(folder: &Path) -> BTreeMap<String, u64> {
     found
 }
 
-/// What an unbroken run leaves.
+/// The result of an uninterrupted run.
 fn whole(kind: &str) -> BTreeMap<String, u64> {
     let run = Run::new(kind);
     run.finish(kind);
@@ -213,7 +213,7 @@ fn is_same(what: &str, found: &BTreeMap<String, u64>, whole: &BTreeMap<String, u
     assert!(differ.is_empty(), "{what}: {}", differ.join(", "));
 }
 
-/// Kills at every `stride`th call, from a call on; the number of kills.
+/// Kills at every `stride`th call, from a call on; returns the number of kills.
 fn killed_at_calls(kind: &str, first: usize, stride: usize) -> usize {
     let whole = whole(kind);
     for (kills, call) in (first..).step_by(stride).enumerate() {
@@ -232,7 +232,7 @@ fn killed_at_calls(kind: &str, first: usize, stride: usize) -> usize {
 }
 
 fn kills(kind: &str) {
-    // each run of the suite tries the same calls
+    // each run of the suite tests the same calls
     let stride = match kind {
         _ if is_long() => 1,
         "spilling" => 5,
@@ -282,7 +282,7 @@ fn an_extended_vocabulary_killed_at_any_call_resumes_to_the_same_files() {
     kills("vocabulary");
 }
 
-/// Killed between its result and the end of its claim, a run is found finished, and the claim goes.
+/// A run killed between its result and the end of its claim is recognized as finished, and the claim is removed.
 #[test]
 fn a_claim_that_is_left_behind_a_result_is_removed() {
     let run = Run::new("sweep");
@@ -293,8 +293,8 @@ fn a_claim_that_is_left_behind_a_result_is_removed() {
     is_same("a claim left behind", &tree(&run.out()), &whole);
 }
 
-/// Runs it again and again, and sends a signal to each after a random part of the time that it takes, until one ends
-/// by itself; how many did not.
+/// Runs it repeatedly, and sends a signal to each run after a random part of its duration, until one ends by itself; returns the
+/// number of interrupted runs.
 #[cfg(unix)]
 fn stopped_again_and_again(run: &Run, takes: Duration, signal: libc::c_int, state: &mut u64) -> usize {
     for stops in 0..1000 {
@@ -313,14 +313,14 @@ fn stopped_again_and_again(run: &Run, takes: Duration, signal: libc::c_int, stat
         }
         let told = String::from_utf8_lossy(&output.stderr);
         let expected = if signal == libc::SIGINT { Some(130) } else { None };
-        // before its handler is there, a signal ends it as any program
+        // before its handler is installed, a signal ends it like any program
         let ended = output.status.code() == expected || output.status.code().is_none();
         assert!(ended, "stuck: {:?}: {told}", output.status);
     }
     panic!("it never ends")
 }
 
-/// So many signals at random moments, in runs of all these kinds.
+/// The given number of signals at random moments, in runs of all these kinds.
 #[cfg(unix)]
 fn stopped_at_random(kinds: &[&str], signal: libc::c_int, wanted: usize) {
     let (mut state, mut stops, mut runs) = (signal as u64, 0, 0);

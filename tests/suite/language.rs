@@ -1,4 +1,4 @@
-//! The language from outside: what a script's file may begin with, what the command line gives, what counts as passed.
+//! The language from outside: the first line of a script file, command-line arguments, and the criterion of success.
 
 use super::cli::Folder;
 
@@ -73,7 +73,7 @@ fn a_test_that_returns_false_has_not_passed_and_one_that_is_misnamed_is_told() {
     assert!(told.code == 2 && told.err.contains("error: bench: there is no case"), "{}", told.err);
 }
 
-/// A column of ints that is asked for a text: no row is kept, without an error.
+/// An int column accessed as text: no row is kept, without an error.
 #[test]
 fn a_filter_that_compares_what_is_never_equal_is_told() {
     let folder = Folder::new(&[
@@ -131,7 +131,8 @@ fn a_closure_called_with_too_many_arguments_says_how_many_it_takes() {
     assert!(told.err.starts_with("error: f: takes 1 argument, not 2\n  a.rhai:3:9\n"), "{}", told.err);
 }
 
-/// The standard library calls natives by name, and verbs after a dot: a script's functions of the same names are the script's alone.
+/// The standard library calls natives by name, and verbs after a dot: a script's functions of the same names affect the script
+/// alone.
 #[test]
 fn functions_of_a_script_do_not_answer_inside_the_standard_library() {
     let own = "fn options(a, b, c) { throw \"mine\" }\nfn progress(a, b, c) { throw \"mine\" }\nfn param(x) { throw \"mine\" }\n\

@@ -1,4 +1,4 @@
-//! Layers of networks that are written in scripts: kernels beside the same as operations, and every case of `nn/` beside PyTorch.
+//! Layers of networks written in scripts: kernels compared with the same operations, and every case of `nn/` with PyTorch.
 
 use super::kernel::{EXACT, agree, differences, numbers, random};
 use super::scores::folder;
@@ -9,7 +9,7 @@ use levain::tensor::nn::Precision;
 use levain::tensor::{Rng, Tensor, nn, ops};
 use std::process::Command;
 
-/// A layer with weights, biases and first states, of which the ones that are missing are 0, in one direction.
+/// A layer with weights, biases and initial states, 0 where missing, in one direction.
 pub fn recurrent(cell: Cell, x: &[Tensor], segments: Option<&[u32]>, precision: Precision) -> Result<States> {
     let direction = Direction {
         weight_ih: x[1].clone(),
@@ -29,7 +29,7 @@ pub fn recurrent(cell: Cell, x: &[Tensor], segments: Option<&[u32]>, precision: 
     layer.run(&x[0], segments, &mut Rng::new(0))
 }
 
-/// All that a layer gives, in one row.
+/// All outputs of a layer, in one row.
 fn all(states: States) -> Tensor {
     let flat = |x: &Tensor| ops::reshape(x, &[-1]).unwrap();
     let mut parts = vec![flat(&states.output), flat(&states.h_n)];
@@ -39,7 +39,7 @@ fn all(states: States) -> Tensor {
 
 const CELLS: [(Cell, usize); 4] = [(Cell::Gru, 3), (Cell::Lstm, 4), (Cell::Tanh, 1), (Cell::Relu, 1)];
 
-/// Segments of three kinds: rows that are full, rows that end early, and several sequences in a row.
+/// Segments of three kinds: full rows, rows that end early, and several sequences in a row.
 fn rows(rows: usize, length: usize) -> [Option<Vec<u32>>; 3] {
     let ends = |at: usize| u32::from(at % length < 1 + (at / length * 7 + 3) % length);
     let packed = |at: usize| 1 + (at % length * 3 / length) as u32;
@@ -61,7 +61,7 @@ fn recurrent_layers() {
                 let shapes: [&[usize]; 7] = [&x, &[wide, input], &[wide, width], &[wide], &[wide], &state, &state];
                 let count = if cell == Cell::Lstm { 7 } else { 6 };
                 agree(&shapes[..count], 2e-5, &|p| {
-                    // weights that let the state live
+                    // weights for which the state persists
                     let scale = 1.0 / (width as f64).sqrt();
                     let mut p = p.to_vec();
                     p[2] = ops::multiply(&p[2], scale).unwrap();
@@ -72,7 +72,7 @@ fn recurrent_layers() {
     }
 }
 
-/// Kernels by finite differences; noted for the test that all operations are checked.
+/// Kernels by finite differences; recorded for the test that all operations are checked.
 pub fn by_differences() {
     for (cell, gates) in CELLS.into_iter().take(3) {
         let wide = gates * 2;
@@ -129,7 +129,7 @@ fn norms_of_channels() {
                 agree(&shapes, 2e-5, &|p| layers::group_norm(&p[0], groups, &p[1], &p[2], 1e-5).unwrap());
             }
         }
-        // far from zero: what is left after the mean keeps its digits
+        // far from zero: the numbers keep their digits after the mean is subtracted
         agree(&shapes, 2e-3, &|p| {
             let far = ops::add(&p[0], 300.0).unwrap();
             layers::batch_norm(&far, &p[1], &p[2], 1e-5).unwrap().0
@@ -150,7 +150,7 @@ fn attention_over_another_sequence() {
     }
 }
 
-/// Sequences in one row, and the same as rows of their own with padding, give the same bits.
+/// Sequences in one row, and as separate rows with padding, have the same bits.
 #[test]
 fn packed_is_padded() {
     let (lengths, width) = ([5, 1, 3], 24);
@@ -184,8 +184,8 @@ fn packed_is_padded() {
     }
 }
 
-/// Every case of a folder beside PyTorch: values, gradients and, of networks, four steps. `tests/data/parity/layers.rhai` says which verbs a
-/// case is of, and knows nothing else of it.
+/// Every case of a folder compared with PyTorch: values, gradients and, for networks, four steps. `tests/data/parity/layers.rhai`
+/// maps a case to its verbs, and knows nothing else of it.
 #[test]
 fn layers_are_pytorch_s() {
     let mut cases = Vec::new();

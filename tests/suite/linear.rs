@@ -1,4 +1,4 @@
-//! Linear models beside scikit-learn's and CRFsuite's: `tests/data/parity/linear`, which `make.py` beside it writes.
+//! Linear models compared with scikit-learn and CRFsuite: `tests/data/parity/linear`, written by `make.py` beside it.
 
 use levain::linear::{
     Analyzer, ClassWeight, CrfTagger, Fitting, LogisticRegression, NgramRange, Sparse, Stopping, TaggerOptions, TfIdf,
@@ -48,7 +48,7 @@ fn vectors_are_those_of_scikit_learn() {
     }
 }
 
-/// Weights within 1e-5 of scikit-learn's, which stops a little before the minimum too; probabilities within 1e-6.
+/// Weights within 1e-5 of scikit-learn's, which also stops slightly before the minimum; probabilities within 1e-6.
 #[test]
 fn regressions_are_those_of_scikit_learn() {
     let all = read("logistic");
@@ -79,7 +79,7 @@ fn regressions_are_those_of_scikit_learn() {
                 assert!((found - expected).abs() < 1e-5, "{what}, {class}, {column}: {found}, not {expected}");
             }
         }
-        // the intercepts of several classes may all be moved by one number
+        // the intercepts of several classes are determined up to a constant
         let expected: Vec<f64> = of(&case["intercept"]);
         let shift = if expected.len() > 1 { intercepts[0] - expected[0] } else { 0.0 };
         for (found, expected) in intercepts.iter().zip(&expected) {
@@ -149,7 +149,7 @@ fn threads_make_no_difference() {
     assert_eq!(run(1), run(2));
 }
 
-/// Rosenbrock's valley, and a function that falls for ever.
+/// Rosenbrock's valley, and a function without a lower bound.
 #[test]
 fn minima_are_found() {
     let stopping = Stopping { max_iter: 500, tol: 1e-10, gain: 0.0 };

@@ -1,4 +1,4 @@
-//! What the product promises, in one binary: one module a promise or a noun.
+//! The guarantees of the product, in one binary: one module per guarantee or noun.
 
 mod adapters;
 mod archives;
@@ -73,7 +73,7 @@ mod rope;
 #[cfg(unix)]
 mod terminal;
 
-/// As the program has it. That this links is a promise too: the library installs no allocator of its own, and leaves a
-/// host the choice.
+/// As in the program. That this links is a guarantee too: the library installs no allocator of its own, and leaves the choice to
+/// the host.
 #[global_allocator]
 static ALLOCATOR: levain::kernel::pool::PoolAllocator = levain::kernel::pool::PoolAllocator;

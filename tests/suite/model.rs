@@ -1,4 +1,4 @@
-//! What scripts can't see of models: files that lie, bits that must be equal, and a real model where one is given.
+//! Properties of models that scripts can't observe: malicious files, equal bits, and a real model if one is given.
 
 use levain::Result;
 use levain::format::safetensors::{self, Safetensors};
@@ -40,7 +40,7 @@ fn fault<T>(result: Result<T>) -> String {
     }
 }
 
-/// A copy of a case in a folder of its own, to break it.
+/// A copy of a case in a folder of its own, to corrupt it.
 fn copy(name: &str) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     for file in ["config.json", "model.safetensors"] {
@@ -111,7 +111,7 @@ fn sampling_draws_what_it_may() {
     assert!(fault(broken).contains("not numbers"));
 }
 
-/// The tokens that transformers 5.24 leaves after temperature, `MinPLogitsWarper` and others, on the same weights.
+/// The tokens that transformers 5.24 keeps after temperature, `MinPLogitsWarper` and others, on the same weights.
 #[test]
 fn min_p_leaves_what_transformers_leaves() {
     let net = open("llama");
@@ -233,7 +233,7 @@ fn saved_in_shards_it_opens_the_same() {
         let ids = [5, 6, 7, 8];
         let again = Model::open(folder.path(), DType::F32).unwrap();
         assert!(logits(&net, &ids) == logits(&again, &ids), "{name}");
-        // and over it in one file, in half precision
+        // and across the limit in one file, in half precision
         net.save(folder.path(), Saving { dtype: Some(DType::BF16), ..Saving::default() }).unwrap();
         assert!(!folder.path().join("model.safetensors.index.json").exists());
         let half = Model::open(folder.path(), DType::F32).unwrap();
@@ -274,7 +274,7 @@ fn lora_opened_merged_and_saved_is_one() {
 
 #[test]
 fn tables_grow_together_or_not_at_all() {
-    // the tables of the others have 160 rows
+    // the embeddings of the others have 160 rows
     for name in DECODERS.into_iter().filter(|name| !name.starts_with("phi3")) {
         let net = open(name);
         let ids = [5, 6, 159];
@@ -407,7 +407,7 @@ fn metadata_may_be_a_list_with_an_entry_a_layer() {
     let got = logits(&net, &ids);
     assert_eq!(got.len(), want.len());
     assert!(got.iter().zip(&want).all(|(a, b)| (a - b).abs() < 1e-3));
-    // layers that differ, and a list that is too short
+    // layers with different values, and a list that is too short
     let whole = std::fs::read(format!("{FOLDER}/net.gguf")).unwrap();
     let key = b"llama.attention.head_count_kv";
     let at = whole.windows(key.len()).position(|bytes| bytes == key).unwrap() + key.len();
@@ -441,7 +441,7 @@ fn gguf_that_lies_is_named() {
     }
 }
 
-/// The real thing, where `LEVAIN_TEST_SMOLLM2` names the `.gguf` file, with `expect.json` beside it.
+/// A real model, if `LEVAIN_TEST_SMOLLM2` names the `.gguf` file, with `expect.json` beside it.
 #[test]
 fn smollm2_is_what_transformers_computes() {
     let Some(path) = std::env::var_os("LEVAIN_TEST_SMOLLM2").map(PathBuf::from) else {
@@ -496,7 +496,7 @@ fn an_untied_bert_is_saved_with_every_name_of_transformers() {
     assert!(logits(&again, &[1, 2, 3]) == logits(&net, &[1, 2, 3]));
 }
 
-/// A file of 2019: no prefix, gamma and beta, positions as numbers, a pooler and a head for sentences.
+/// A file of 2019: no prefix, gamma and beta, stored position ids, a pooler and a sentence head.
 #[test]
 fn a_bert_of_old_names_is_read_and_what_it_has_more_is_kept() {
     let folder = tempfile::tempdir().unwrap();

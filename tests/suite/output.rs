@@ -1,4 +1,4 @@
-//! What can't be written is a fault, in every command: a full disk, and a reader that has gone.
+//! Output that can't be written is an error, in every command: a full disk, and a closed reader.
 
 use super::cli::Folder;
 use std::fs::{File, OpenOptions};
@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 
 const LEVAIN: &str = env!("CARGO_BIN_EXE_levain");
 
-/// Runs a command whose standard output is `to`; gives its exit code and what it said.
+/// Runs a command whose standard output is `to`; returns its exit code and messages.
 fn onto(folder: &Folder, words: &[&str], to: impl Into<Stdio>) -> (Option<i32>, String) {
     let mut command = Command::new(LEVAIN);
     command.args(words).current_dir(folder.path()).env_remove("GITHUB_STEP_SUMMARY");
@@ -14,7 +14,7 @@ fn onto(folder: &Folder, words: &[&str], to: impl Into<Stdio>) -> (Option<i32>, 
     (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
 }
 
-/// A pipe whose reader has gone.
+/// A pipe with a closed reader.
 fn closed() -> Stdio {
     let (reader, writer) = std::io::pipe().unwrap();
     drop(reader);
@@ -92,7 +92,7 @@ fn errors_that_nobody_can_read_are_no_panic() {
     }
 }
 
-/// The prompt at the end of a pipe, and a script on standard input.
+/// The prompt with a pipe as its output, and a script on standard input.
 #[cfg(target_os = "linux")]
 #[test]
 fn a_script_on_standard_input_is_no_exception() {
@@ -105,7 +105,7 @@ fn a_script_on_standard_input_is_no_exception() {
     assert!(String::from_utf8_lossy(&output.stderr).contains("No space left on device"));
 }
 
-/// Every file below a folder, with what is in it.
+/// Every file below a folder, with its contents.
 fn contents(folder: &std::path::Path) -> std::collections::BTreeMap<std::path::PathBuf, Vec<u8>> {
     let mut found = std::collections::BTreeMap::new();
     for entry in std::fs::read_dir(folder).unwrap() {
@@ -114,13 +114,13 @@ fn contents(folder: &std::path::Path) -> std::collections::BTreeMap<std::path::P
             true => found.extend(contents(&path)),
             false => drop(found.insert(path.clone(), std::fs::read(&path).unwrap())),
         }
-        // an empty folder is something too
+        // an empty folder counts too
         found.entry(path).or_default();
     }
     found
 }
 
-/// A disk that is full from any call on: a command that writes a file says so, and leaves what was there and no more.
+/// A disk that is full from any call on: a command that writes a file reports it, and leaves the earlier files and no more.
 #[test]
 fn a_disk_that_fills_up_is_a_fault_in_every_command_that_writes_a_file() {
     let commands: [&[&str]; 7] = [

@@ -1,5 +1,5 @@
-//! Every case of tiny random models with what PyTorch computes on them: logits, gradients, four AdamW steps.
-//! Knows nothing of the cases but their files; `LEVAIN_TEST_PARITY` names another folder of them.
+//! Every case of tiny random models compared with PyTorch: logits, gradients, four AdamW steps. Reads the cases from their files
+//! alone; `LEVAIN_TEST_PARITY` names another folder of them.
 
 use levain::Result;
 use levain::format::Safetensors;
@@ -13,7 +13,7 @@ const LOGITS: f64 = 2e-5;
 const GRADS: f64 = 1e-4;
 const LOSSES: f64 = 1e-4;
 const AFTER: f64 = 2e-4;
-/// Below this a gradient is zero in mathematics and noise in numbers (softmax does not see a key bias).
+/// Below this a gradient is mathematically zero and numerically noise (softmax is invariant to a key bias).
 const NOISE: f64 = 1e-6;
 
 #[test]
@@ -108,7 +108,7 @@ impl Check {
         Ok(())
     }
 
-    /// Compares what the head makes of the inputs; of embeddings, the hidden states too.
+    /// Compares the head's outputs for the inputs; for embeddings, the hidden states too.
     fn outputs(&mut self, net: &Model, batch: &Batch) -> Result<()> {
         let got = flat(&no_grad(|| net.forward(&batch.rows()))?.value())?;
         if self.expect.contains("logits") {
@@ -138,7 +138,7 @@ impl Check {
         Ok(())
     }
 
-    /// Anchors and positives in turn, where a case has such.
+    /// Anchors and positives in turn, if a case has them.
     fn pairs(&self, anchors: &Batch) -> Result<Option<Batch>> {
         if !self.expect.contains("positives") {
             return Ok(None);
@@ -148,7 +148,7 @@ impl Check {
         };
         let length = anchors.length;
         let (ids, mask) = (unsigned("positives")?, unsigned("positives_mask")?);
-        // the first row is whole, and tells the types of all
+        // the first row is complete, and defines the types of all
         let whole = &anchors.token_types.as_deref().unwrap_or_default()[..length];
         let types: Vec<u32> =
             mask.chunks(length).flat_map(|row| row.iter().zip(whole).map(|(seen, kind)| seen * kind)).collect();
@@ -166,7 +166,7 @@ impl Check {
         }))
     }
 
-    /// What a file calls the weight: a base has no prefix.
+    /// The name of the weight in a file: a base has no prefix.
     fn name_of(&self, label: &str) -> String {
         let is_there =
             |name: &str| ["grad", "after"].iter().any(|kind| self.expect.contains(&format!("{kind}.{name}")));
@@ -176,7 +176,7 @@ impl Check {
         }
     }
 
-    /// Compares every gradient, and tells which elements are noise.
+    /// Compares every gradient, and reports the elements that are noise.
     fn gradients(&mut self, grads: &Grads, net: &Model) -> Result<Vec<(Arc<Param>, Vec<bool>)>> {
         let wanted: Vec<String> =
             self.expect.names().iter().filter_map(|name| name.strip_prefix("grad.").map(String::from)).collect();
@@ -204,7 +204,7 @@ impl Check {
                 worst = worst.max(error);
             }
             self.close(&format!("gradient of {}", param.label()), error, 0.0, limit);
-            // an exact 0 is a table's row that was not looked up, but in a bias it may be noise that met 0
+            // an exact 0 is an embedding row that was not looked up, but in a bias it may be noise that cancelled to 0
             let bias = param.value().rank() == 1;
             noisy.push((param, want.iter().map(|want| want.abs() < NOISE && (bias || *want != 0.0)).collect()));
         }

@@ -1,5 +1,5 @@
-//! Ctrl-C is a pause, and a kill loses no more than what came after the last checkpoint: the same command goes on to
-//! the bits of a run that was never stopped. With the real binary, and real signals.
+//! Ctrl-C is a pause, and a kill loses only the work after the last checkpoint: the same command resumes to the bits of an
+//! uninterrupted run. With the real binary, and real signals.
 
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -19,7 +19,7 @@ let run = train::run(net, data.train.encode(tok), data.test.encode(tok), #{
 print(`${run.steps} ${run.loss} ${run.best}`);
 "#;
 
-/// A network of the script's own, whose batches are random.
+/// A script-defined network, whose batches are random.
 const BY_HAND: &str = r#"
 let cfg = options(#{ out: "", steps: 240 }, args());
 seed(5);
@@ -54,7 +54,7 @@ impl Run<'_> {
         std::fs::read_to_string(self.folder.join(self.out).join("log.jsonl")).unwrap_or_default()
     }
 
-    /// Starts, waits until `steps` rows are logged, sends `signal`, and gives the exit code.
+    /// Starts, waits until `steps` rows are logged, sends `signal`, and returns the exit code.
     fn stopped_after(&self, steps: usize, signal: libc::c_int) -> Option<i32> {
         self.stopped(self.command(), steps, signal)
     }
@@ -123,7 +123,7 @@ fn interrupted_again_and_again_it_is_the_same_log() {
     assert_eq!(whole.log().lines().count(), 241);
     let paused = run("paused");
     for steps in [1, 2, 4, 5, 7, 13, 14, 22, 31, 40, 41, 52] {
-        // it may end before the signal, where the machine is busy
+        // it may end before the signal on a busy machine
         if paused.stopped_after(steps, libc::SIGINT) != Some(130) {
             break;
         }
@@ -132,7 +132,7 @@ fn interrupted_again_and_again_it_is_the_same_log() {
     assert_eq!(paused.log(), whole.log());
 }
 
-/// A terminal that goes away pauses a run; under `nohup`, which ignores SIGHUP before levain starts, the run goes on.
+/// Closing the terminal pauses a run; under `nohup`, which ignores SIGHUP before levain starts, the run continues.
 #[test]
 fn the_end_of_a_terminal_is_a_pause_and_counts_for_nothing_under_nohup() {
     use std::os::unix::process::CommandExt;
@@ -141,7 +141,7 @@ fn the_end_of_a_terminal_is_a_pause_and_counts_for_nothing_under_nohup() {
     for (out, action, code) in [("paused", libc::SIG_DFL, Some(130)), ("nohup", libc::SIG_IGN, Some(0))] {
         let run = Run { folder: folder.path(), out };
         let mut command = run.command();
-        // SAFETY: it changes the new process's own action alone, and asks for no memory
+        // SAFETY: it changes the new process's own action alone, and allocates no memory
         unsafe {
             command.pre_exec(move || {
                 libc::signal(libc::SIGHUP, action);
@@ -178,7 +178,7 @@ print(runs::once(\"runs/a.json\", #{ seed: 7 }, || { sleep(cfg.seconds); #{ loss
     let told = String::from_utf8_lossy(&refused.stderr).into_owned();
     assert!(!refused.status.success() && told.contains(&format!("is claimed by process {} on ", slow.id())), "{told}");
 
-    // a kill leaves the claim, which the next one takes over
+    // a kill leaves the claim, which the next run takes over
     slow.kill().unwrap();
     slow.wait().unwrap();
     assert!(claimed() && !at("runs/a.json").exists());
@@ -189,7 +189,7 @@ print(runs::once(\"runs/a.json\", #{ seed: 7 }, || { sleep(cfg.seconds); #{ loss
     assert!(!at("runs/a.json.claim").exists());
     assert_eq!(String::from_utf8(run("600").output().unwrap().stdout).unwrap(), "1.5\n");
 
-    // of another machine nobody knows
+    // the state of another machine is unknown
     std::fs::remove_file(at("runs/a.json")).unwrap();
     std::fs::write(at("runs/a.json.claim"), "{\"host\":\"elsewhere\",\"process\":7}").unwrap();
     let refused = run("0").output().unwrap();

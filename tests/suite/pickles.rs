@@ -1,4 +1,4 @@
-//! `pytorch_model.bin`: the same numbers as safetensors, nothing that runs, and no file that hurts.
+//! `pytorch_model.bin`: the same numbers as safetensors, nothing executed, and no harmful file.
 
 use super::chance::next;
 use levain::format::{Pytorch, Safetensors, Shard};
@@ -74,7 +74,7 @@ fn a_folder_with_a_pickle_is_the_model_with_safetensors() {
             same(weight, &net.weight(weight).unwrap().value(), &value.param.value());
         }
     }
-    // in shards: what one lacks is in the other
+    // in shards: tensors missing in one are in the other
     let index = r#"{"weight_map": {"a": "pytorch_model-00001-of-00001.bin"}}"#;
     let shards = [
         ("pytorch_model.bin.index.json", index.as_bytes().to_vec()),
@@ -93,7 +93,7 @@ fn what_a_pickle_asks_for_is_named_and_not_run() {
     assert!(!Path::new("/tmp/levain-was-here").exists());
 }
 
-/// A pickle in the form before torch 1.6 with this in the place of the weights.
+/// A pickle in the form before torch 1.6 with the given bytes in place of the weights.
 fn legacy(body: &[u8]) -> Vec<u8> {
     let magic = [0x80, 2, 0x8a, 10, 0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19, b'.'];
     let keys = [0x80, 2, b']', b'.'];
@@ -119,7 +119,7 @@ fn bombs_and_lies_are_errors() {
     }
     bomb.extend([b'h', 60, b'.']);
     assert_eq!(fault(&legacy(&bomb)), "the pickle is not a dict of tensors");
-    // a list that holds itself
+    // a list that contains itself
     assert_eq!(fault(&legacy(&[0x80, 2, b']', b'q', 0, b'h', 0, b'a', b'.'])), "the pickle is not a dict of tensors");
     let many = [&[0x80, 2][..], &vec![b'N'; 4 << 20], b"."].concat();
     assert!(fault(&legacy(&many)).contains("describes more than a file of"), "{}", fault(&legacy(&many)));
@@ -142,7 +142,7 @@ fn bombs_and_lies_are_errors() {
     assert!(fault(b"GGUF").contains("neither an archive nor a pickle"));
 }
 
-/// Numbers that a file could not hold: a view that steps over one storage again and again.
+/// More numbers than a file can hold: a view that strides over one storage repeatedly.
 #[test]
 fn a_tensor_that_is_larger_than_its_file_is_an_error() {
     let seed = std::fs::read(file("nested-views.bin")).unwrap();
@@ -156,7 +156,7 @@ fn a_tensor_that_is_larger_than_its_file_is_an_error() {
     assert!(error.contains("does not fit a storage") || error.contains("more than twice"), "{error}");
 }
 
-/// Damage where it hurts: in the pickle and the tables of the archive, and anywhere.
+/// Damage in critical places: in the pickle and the tables of the archive, and anywhere.
 fn damaged(seed: &[u8], state: &mut u64) -> Vec<u8> {
     let mut bytes = seed.to_vec();
     for _ in 0..=next(state) % 4 {
@@ -177,7 +177,7 @@ fn damaged(seed: &[u8], state: &mut u64) -> Vec<u8> {
     bytes
 }
 
-/// As many files as `LEVAIN_TEST_DAMAGED` says, a few thousand without it. Each opens, or is an error that a person reads.
+/// `LEVAIN_TEST_DAMAGED` sets the number of files, a few thousand by default. Each opens, or is a readable error.
 #[test]
 fn damaged_files_are_errors_and_never_more() {
     let count = std::env::var("LEVAIN_TEST_DAMAGED").ok().and_then(|count| count.parse().ok()).unwrap_or(4000);

@@ -1,10 +1,10 @@
-//! Sixty faults that are planted in calls of every module of the standard library with options, and of native verbs: each
-//! is found before the run, with its line and the nearest name, and its correct twin is left alone.
+//! Sixty faults planted in calls of every standard library module with options, and of native verbs: each is found before the
+//! run, with its line and the nearest name, and its correct twin passes.
 
 use levain::script::{Host, checker, stdlib};
 
-/// `tests/check/planted.txt`: first what all calls share, then calls in pairs, one that is wrong, with what is said of it
-/// and the help behind `//!`, and one that is right.
+/// `tests/check/planted.txt`: first the common part of all calls, then calls in pairs, a wrong one, with its error and the help
+/// after `//!`, and a right one.
 fn planted() -> (String, Vec<Planted>) {
     let text = std::fs::read_to_string("tests/check/planted.txt").unwrap();
     let (shared, pairs) = text.split_once("\n---\n").unwrap();

@@ -14,8 +14,8 @@ fn folder() -> tempfile::TempDir {
     tempfile::tempdir().unwrap()
 }
 
-/// The prompt is started by a process of its own: this one has the memory of all other tests, which a fork copies the page
-/// tables of, and the new process has to drop them before it is levain.
+/// The prompt is started by a separate process: this one has the memory of all other tests, whose page tables a fork copies, and
+/// the new process has to drop them before it becomes levain.
 #[test]
 fn the_prompt_is_up_in_twenty_milliseconds() {
     const ALONE: &str = "LEVAIN_TEST_ALONE";
@@ -33,7 +33,7 @@ fn the_prompt_is_up_in_twenty_milliseconds() {
         let start = Instant::now();
         let terminal = Terminal::new(folder.path());
         let first = terminal.first.lock().unwrap().expect("a prompt was seen");
-        // what the process computed until then: other tests run beside this one
+        // CPU time of the process until then: other tests run beside this one
         let path = format!("/proc/{}/schedstat", terminal.child.id());
         let computed = std::fs::read_to_string(path).ok().and_then(|text| text.split(' ').next()?.parse().ok());
         let took = first - start;
@@ -100,7 +100,7 @@ help: did you mean `some`?"
     );
     assert_eq!(terminal.says("a"), "[1, 2]");
     assert!(terminal.says("b").starts_with("error: b: no such variable"));
-    // what was probably meant may be of an earlier input
+    // the suggestion may come from an earlier input
     terminal.says("let tally = 1; fn halve(x) { x / 2 }");
     assert!(terminal.says("taly + 1").ends_with("help: did you mean `tally`?"));
     assert!(terminal.says("halv(4)").ends_with("help: did you mean `halve`?"));
@@ -123,19 +123,19 @@ fn tab_knows_types_keys_options_and_paths() {
         // variables, modules
         ("cf\t", "» cfg"),
         ("sched\t", "» schedule::"),
-        // keys of a map, and what their values have
+        // keys of a map, and the methods of their values
         ("cfg.ra\t", "» cfg.rate"),
         ("cfg[\"wor\t", "» cfg[\"words"),
         ("cfg.words.clea\t", "» cfg.words.clear()"),
         ("cfg.deep.inner.sigmo\t", "» cfg.deep.inner.sigmoid() -> Tensor"),
-        // what a verb returns
+        // the return values of a verb
         ("zeros([2]).sum().dty\t", "» zeros([2]).sum().dtype: string"),
         ("let y = zeros([2]); y.dty\t", "» let y = zeros([2]); y.dtype: string"),
         // options of native verbs and of the library
         ("adamw([], #{ weight\t", "» adamw([], #{ weight_decay:"),
         ("train::run(a, b, (), #{ warm\t", "» train::run(a, b, (), #{ warmup:"),
         ("sft::run(a, b, c, #{ batch_size: 4, grad_a\t", "» sft::run(a, b, c, #{ batch_size: 4, grad_accum:"),
-        // words that an option takes
+        // values of an option
         ("sft::run(a, b, c, #{ schedule: \"co\t", "» sft::run(a, b, c, #{ schedule: \"co"),
         ("sft::run(a, b, c, #{ schedule: \"cos\t", "» sft::run(a, b, c, #{ schedule: \"cosine"),
         ("tensor([1.0], #{ dtype: \"bf\t", "» tensor([1.0], #{ dtype: \"bf16"),
@@ -178,7 +178,7 @@ fn ctrl_c_clears_stops_and_ends() {
     assert!(asked.elapsed() < Duration::from_secs(20), "it took {:?}", asked.elapsed());
     assert_eq!(terminal.says("n > 0"), "true");
     assert!(terminal.says(":resume").contains("resume: the last input was not interrupted"));
-    // the first is held back, the second ends the process
+    // the first is deferred, the second ends the process
     terminal.keys("let stop = defer_interrupt(); loop { }\r");
     terminal.shows("defer_interrupt(); loop { }");
     std::thread::sleep(Duration::from_millis(200));
@@ -201,7 +201,7 @@ fn ctrl_c_in_the_middle_of_a_step_stops_at_once_as_of_the_last_one() {
         "let sum = || net[net.names()[0]].sum().item()",
         "let begun = timestamp(); train::run(net, rows, (), #{ steps: 1, batch_size: 32 }); let step = begun.elapsed; step",
         "let before = sum.call()",
-        // some times longer than the step before it, however busy the machine was when that was measured
+        // several times longer than the step before it, however busy the machine was at that time
         "let many = \"\"; for i in 0..10 { many += text; }; let tests = dataset([many]).encode(tok).pack(64)",
     ] {
         terminal.says(input);
@@ -222,7 +222,7 @@ fn ctrl_c_in_the_middle_of_a_step_stops_at_once_as_of_the_last_one() {
     };
     interrupts(&mut terminal, "train::run(net, rows, (), #{ steps: 9, batch_size: 32 })", 0.3);
     assert_eq!(terminal.says("sum.call() == before"), "true");
-    // in the test after a step: what is made up for is the test, not the step
+    // in the test after a step: the evaluation is repeated, not the step
     let testing = "train::run(net, rows, tests, #{ steps: 1, batch_size: 32 })";
     interrupts(&mut terminal, testing, 2.0);
     terminal.says(":resume");
@@ -259,7 +259,7 @@ fn resume_goes_on_to_the_same_bits() {
     terminal.shows("loss ");
     terminal.keys(CTRL_C);
     terminal.shows("interrupted; :resume goes on");
-    // what was there before the input
+    // variables from before the input
     assert!(terminal.says("r.log.len()").contains("1500"));
     terminal.says("net = fresh(tok)");
     assert!(terminal.says(":resume").contains("was not interrupted"));
@@ -289,7 +289,7 @@ fn an_interrupted_bar_stays_once() {
     let folder = folder();
     let mut terminal = Terminal::new(folder.path());
     let bars = |screen: &str| screen.lines().filter(|line| line.starts_with("  work   ")).count();
-    // in a function, as in `train::run`, and held by a variable, where it goes on with the next tick
+    // in a function, as in `train::run`, and held by a variable, where it continues with the next tick
     for (script, tick) in [
         ("fn work() { let bar = progress(500, \"work\"); for i in 0..500 { sleep(0.02); bar.tick(); } } work()", "1"),
         ("let bar = progress(500, \"work\"); for i in 0..500 { sleep(0.02); bar.tick(); }", "bar.tick()"),
@@ -356,7 +356,7 @@ fn commands() {
     assert!(who.contains("w       Tensor  [1000] f32    4.0 kB"), "{who}");
     assert!(who.contains("v       list    1,000 items  16.0 kB"), "{who}");
     assert!(who.contains("4 variables in all: 20.0 kB"), "{who}");
-    // two lists are two, and a list that a closure shares is one
+    // two lists are separate, and a list shared with a closure is one
     terminal.says("let u = v.map(|x| x + 1.0); let f = || u.len();");
     assert!(terminal.says("who").contains("6 variables in all: 36.0 kB"));
     terminal.says(":forget u f");
@@ -391,7 +391,7 @@ fn commands() {
     assert_eq!(String::from_utf8_lossy(&run.stdout), "42\n");
 }
 
-/// What is let go is the system's again.
+/// Freed memory is returned to the system.
 #[test]
 #[cfg(target_os = "linux")]
 fn forgetting_and_redefining_lower_the_memory_of_the_process() {
@@ -401,10 +401,10 @@ fn forgetting_and_redefining_lower_the_memory_of_the_process() {
         let pages = std::fs::read_to_string(format!("/proc/{}/statm", terminal.child.id())).unwrap();
         pages.split(' ').nth(1).unwrap().parse::<u64>().unwrap() * 4096 / 1_000_000
     };
-    // what is loaded with the first input is no matter of variables
+    // memory loaded with the first input does not belong to variables
     terminal.says("let small = ones([3]); let none = [1].map(|x| [x]);");
     let before = held(&terminal);
-    // 100 MB in one block, and 60 MB in a million: lists of 125 bytes, of which each is two blocks
+    // 100 MB in one block, and 60 MB in a million: lists of 125 bytes, two blocks each
     for value in ["ones([5000, 5000]).exp()", "[0].pad(500000, 0).map(|x| [x, x, x, x])"] {
         let make = match value.strip_prefix("[0].pad") {
             Some(rest) => {

@@ -1,4 +1,4 @@
-//! Blocks of ggml's kinds: the bytes of llama.cpp's own quantizer, and what is read back.
+//! Block quantization of ggml: the bytes of llama.cpp's own quantizer, and the dequantized values.
 
 use levain::kernel::quant::Blocks;
 use levain::kernel::quantize::{WORDS, fitting, quantized, word};
@@ -21,13 +21,13 @@ fn flat(array: &Array) -> Vec<f32> {
     array.flatten_all().unwrap().to_vec1().unwrap()
 }
 
-/// The row that tests/data/quantized/llamacpp.txt was made of.
+/// The source row of tests/data/quantized/llamacpp.txt.
 fn row() -> Array {
     let number = |i: u32| ((i * 7919 + 13 * (i / 16) * (i / 16)) % 1001) as f32 - 500.0;
     Array::from_vec((0..256).map(|i| number(i) / 256.0).collect::<Vec<f32>>(), (1, 256), &Device::Cpu).unwrap()
 }
 
-/// What its columns weighed for tests/data/quantized/llamacpp-weighted.txt.
+/// The column weights of tests/data/quantized/llamacpp-weighted.txt.
 fn importance() -> Vec<f32> {
     (0..256).map(|i| ((37 * i) % 101 + 1) as f32 / 32.0).collect()
 }
@@ -48,7 +48,7 @@ fn blocks_have_the_bytes_of_llamacpp() {
     }
 }
 
-/// The weighted error goes down, of every kind that heeds what columns weigh; columns that weigh nothing do no harm.
+/// The weighted error decreases for every kind that uses column weights; columns of weight zero do no harm.
 #[test]
 fn what_weighs_much_is_nearer() {
     let own = flat(&row());
@@ -66,7 +66,7 @@ fn what_weighs_much_is_nearer() {
     assert!(Blocks::quantize(quantized("q4_0").unwrap(), &row(), Some(&[1.0; 32])).is_err());
 }
 
-/// The more bits, the nearer.
+/// More bits, smaller error.
 #[test]
 fn more_bits_are_nearer() {
     let own: Vec<f32> = row().flatten_all().unwrap().to_vec1().unwrap();
@@ -79,7 +79,7 @@ fn more_bits_are_nearer() {
     assert!(errors.is_sorted_by(|a, b| a > b), "{errors:?}");
 }
 
-/// A group of zeros, one number alone and the largest there are stay numbers.
+/// Groups of zeros, of a single number and of the largest number stay finite.
 #[test]
 fn extremes_are_numbers() {
     let rows: [Vec<f32>; 4] = [vec![0.0; 256], [vec![3.0], vec![0.0; 255]].concat(), vec![6e4; 256], vec![-1e-30; 256]];
@@ -103,7 +103,7 @@ fn rows_that_do_not_divide_get_another_kind() {
     assert_eq!(fits("q8_0", 48), None);
 }
 
-/// Of any bytes, and of as many rows as sixteen does not divide.
+/// For any bytes, and for numbers of rows not divisible by sixteen.
 #[test]
 fn bytes_come_back_as_they_were() {
     for word in WORDS {
@@ -147,7 +147,7 @@ fn rows_are_products_of_their_own() {
     }
 }
 
-/// What is no number stays none, in its row alone; zeros and the smallest numbers give zeros.
+/// NaN stays NaN, in its row alone; zeros and the smallest numbers become zeros.
 #[test]
 fn what_is_no_number_is_not_rounded_away() {
     let row = |value: f32| (0..256).map(|i| if i == 77 { value } else { 0.5 }).collect::<Vec<f32>>();

@@ -1,5 +1,5 @@
-//! Ranks: what `mpirun -n N levain run x.rhai` gives are the bits of one process, and what goes wrong ends with a message. With the
-//! real launcher; where there is none, only what needs none is tried. `tests/ranks.sh` is the long campaign.
+//! Ranks: `mpirun -n N levain run x.rhai` produces the bits of one process, and faults end with a message. With the real
+//! launcher; without one, only tests that need none run. `tests/ranks.sh` is the long campaign.
 
 use levain::ranks::{Launch, launch, tree};
 use std::collections::HashMap;
@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-/// A language model with dropout, of which LoRA or all is trained; prints the hash of all weights.
+/// A language model with dropout, trained with LoRA or whole; prints the hash of all weights.
 const SCRIPT: &str = r#"
 let cfg = options(#{ out: "", steps: 6, grad_accum: 4, lora: false, precision: "f32", save_every: 2, shard: false, moments: "f32" }, args());
 let tok = tokenizer(["to be"], #{ vocab_size: 260 });
@@ -26,7 +26,7 @@ print(`${run.steps} ${run.loss} ${run.best} ${sums}`);
 if cfg.out != "" { net.save(cfg.out + "/model"); }
 "#;
 
-/// A network of the script's own that draws in its loss and in its batches.
+/// A script-defined network that draws random numbers in its loss and in its batches.
 const BY_HAND: &str = r#"
 let cfg = options(#{ out: "", steps: 5 }, args());
 seed(5);
@@ -36,7 +36,7 @@ let run = train::run(net, |number| randn([6, 8]), (), #{ steps: cfg.steps, grad_
 print(`${run.steps} ${run.loss} ${w[0].sum().item()} ${w[1].sum().item()} ${rand([1]).item()}`);
 "#;
 
-/// Rules over six files of four encodings, a stream that is saved, texts that are written and scored.
+/// Rules over six files of four encodings, a saved stream, generated and scored texts.
 const ROWS: &str = r#"
 let net  = model(#{ model_type: "llama", vocab_size: 260, hidden_size: 16, num_hidden_layers: 1, num_attention_heads: 2 }, #{ seed: 1 });
 let tok  = tokenizer(["to be"], #{ vocab_size: 260 });
@@ -56,7 +56,7 @@ print(net.generate(tok, "one", #{ max_new_tokens: 5 }));
 try { stream("out/mapped.jsonl").map(|row| row.none + 1).save("out/none.jsonl"); } catch { print("fails"); }
 "#;
 
-/// The launchers that there are here, by their names.
+/// The available launchers, by name.
 pub fn launchers() -> Vec<&'static str> {
     let there = |name: &&str| {
         let found = Command::new(name).arg("--version").output();
@@ -140,7 +140,7 @@ fn files(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
     found
 }
 
-/// Whether a launcher is there; what is not tried without one is told.
+/// Whether a launcher is available; tests skipped without one are reported.
 fn launcher(skipped: &str) -> Option<&'static str> {
     let found = launchers().first().copied();
     if found.is_none() {
@@ -201,7 +201,7 @@ fn blocks(language: &str) -> Vec<String> {
     parts.map(|part| part.split_once("\n```").unwrap().0.to_string()).collect()
 }
 
-/// docs/ranks.md, done as it is written there: its script in one process, in four, and on two hosts with a wire between them.
+/// The steps of docs/ranks.md as written: its script in one process, in four, and on two hosts with a wire between them.
 #[test]
 fn the_page_does_what_it_tells() {
     let folder = Folder::new();
@@ -216,7 +216,7 @@ fn the_page_does_what_it_tells() {
         command.args(["-c", &format!("exec {shell} -ec \"$0\""), commands]).current_dir(folder.path());
         let path = format!("{}:{}", folder.path().join("bin").display(), std::env::var("PATH").unwrap_or_default());
         command.env("PATH", path).stdin(Stdio::null());
-        // what the page says about roots, containers and machines of few cores
+        // the page's advice on roots, containers and machines with few cores
         command.env("OMPI_ALLOW_RUN_AS_ROOT", "1").env("OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "1");
         command.env("OMPI_MCA_btl_vader_single_copy_mechanism", "none").env("OMPI_MCA_rmaps_base_oversubscribe", "1");
         command.output().unwrap()
@@ -239,7 +239,7 @@ fn the_page_does_what_it_tells() {
     assert!(bytes > 2_000_000, "{bytes} bytes went over the wire, fewer than the gradients:\n{wire}");
 }
 
-/// Rows shared out among ranks come to the bytes of one process: cleaning in all its phases, a stream that is saved, generation, scores.
+/// Rows shared out among ranks produce the bytes of one process: cleaning in all its phases, a saved stream, generation, scores.
 #[test]
 fn rows_are_shared_out_and_come_to_the_bytes_of_one_process() {
     let folder = Folder::new();
@@ -267,7 +267,8 @@ fn rows_are_shared_out_and_come_to_the_bytes_of_one_process() {
     }
 }
 
-/// A rank that is killed while rows are shared out ends the job, and the same command goes on to the same bytes, with any number of ranks.
+/// A rank killed while rows are shared out ends the job, and the same command resumes to the same bytes, with any number of
+/// ranks.
 #[test]
 fn cleaning_goes_on_where_a_rank_was_killed() {
     let Some(launcher) = launcher("a rank that is killed while it cleans") else { return };
@@ -322,7 +323,7 @@ fn a_killed_rank_ends_the_job_and_the_same_command_resumes_with_any_number_of_ra
     assert_eq!(folder.log("whole"), folder.log("killed"));
 }
 
-/// Moments divided among ranks: the same bits, and the same files, from which any number of ranks resumes, dividing them or not.
+/// Moments sharded among ranks: the same bits, and the same files, from which any number of ranks resumes, sharded or not.
 #[test]
 fn divided_moments_change_no_bit_and_no_checkpoint() {
     let Some(launcher) = launcher("divided moments") else { return };
@@ -336,7 +337,7 @@ fn divided_moments_change_no_bit_and_no_checkpoint() {
             |count: usize, words: [String; 5]| folder.ranks(launcher, count, &words.each_ref().map(|word| &word[..]));
         let whole = folder.alone(&words("whole", "shard=false").each_ref().map(|word| &word[..]));
         assert_eq!(whole, printed(&command(4, words("four", "shard=true")).output().unwrap()));
-        // ended before a call that changes the disk, behind a checkpoint
+        // ended before a call that changes the disk, after a checkpoint
         let output = command(4, words("cut", "shard=true")).env("LEVAIN_TEST_FAULT", "kill@100").output().unwrap();
         assert!(!output.status.success());
         let left = folder.path().join(format!("{kind}-cut/checkpoint/optimizer.safetensors"));
@@ -350,7 +351,7 @@ fn a_rank_that_stops_is_named_with_the_step() {
     let Some(launcher) = launcher("a rank that stops") else { return };
     let folder = Folder::new();
     let mut command = folder.ranks(launcher, 4, &["train.rhai", "steps=2000", "out=out"]);
-    // four ranks on two cores: one that goes on is silent for a second too
+    // four ranks on two cores: a working one is silent for a second too
     let mut child = command.env("LEVAIN_RANKS_TIMEOUT", "4").spawn().unwrap();
     folder.wait_for("out", 5, &mut child);
     // the ranks are started in their order

@@ -1,5 +1,5 @@
-//! Rotary scalings against transformers (`tests/data/rope/make.py`): sequences of the length of pretraining and longer ones,
-//! read at once and written one by one.
+//! Rotary scalings compared with transformers (`tests/data/rope/make.py`): sequences of pretraining length and longer, read at
+//! once and generated token by token.
 
 use levain::format::safetensors::Safetensors;
 use levain::model::{Model, Reduce, Sampling, TokenRows};
@@ -72,7 +72,7 @@ fn scalings_are_those_of_transformers() {
 fn a_text_that_grows_beyond_pretraining_is_the_text_read_at_once() {
     for (name, more) in cases().into_iter().filter(|(name, _)| name.starts_with("longrope")) {
         let net = open(&more).unwrap();
-        // across the boundary, beyond it, and beside others of other lengths
+        // across the boundary, beyond it, and beside rows of other lengths
         let prompts: Vec<Vec<u32>> =
             [4, 11, 12, 13, 20].map(|count| (0..count).map(|at| at * 5 % 48).collect()).to_vec();
         let sampling = Sampling { max_new_tokens: 12, ..Sampling::default() };
@@ -91,7 +91,7 @@ fn a_text_that_grows_beyond_pretraining_is_the_text_read_at_once() {
     }
 }
 
-/// The rotation is scaled as well as turned; its gradient is checked by a difference along the gradient.
+/// The rotation also scales; its gradient is checked by a finite difference along the gradient.
 #[test]
 fn gradients_flow_through_scaled_rotations() {
     for name in ["yarn-attention", "longrope-attention", "dynamic"] {

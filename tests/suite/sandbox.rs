@@ -1,4 +1,4 @@
-//! Scripts that mean harm, in the sandbox of the command line: each ends in an error, within its limits.
+//! Malicious scripts, in the sandbox of the command line: each ends in an error, within its limits.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -10,7 +10,7 @@ pub struct Told {
     pub code: i32,
     pub out: String,
     pub err: String,
-    /// The most memory that it held, in bytes.
+    /// Peak memory in bytes.
     pub peak: u64,
     pub time: Duration,
 }
@@ -50,8 +50,8 @@ fn sandboxed(folder: &Path, script: &str) -> Told {
     Told { time: start.elapsed(), ..output }
 }
 
-/// Waits for a process, and learns how much memory it took: looked at all the while, since what the system says in the end
-/// counts the memory of the process that started it too.
+/// Waits for a process, and returns its peak memory: polled throughout, since the system's final number includes the memory of
+/// the process that started it.
 #[cfg(unix)]
 pub fn wait(child: std::process::Child) -> Told {
     let status = format!("/proc/{}/status", child.id());
@@ -73,14 +73,14 @@ pub fn wait(child: std::process::Child) -> Told {
     }
 }
 
-/// The most memory that a process had so far, in bytes; none when it has ended.
+/// Peak memory of a process so far, in bytes; `None` when it has ended.
 #[cfg(unix)]
 fn peak_of(status: &str) -> Option<u64> {
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
     Some(line.trim().trim_end_matches(" kB").parse::<u64>().ok()? << 10)
 }
 
-/// The script ends with exit code 2 and this message, soon, and with not much more memory than it may have.
+/// The script ends with exit code 2 and this message, soon, and with little more memory than its limit.
 fn ends(folder: &Path, script: &str, message: &str) {
     let told = sandboxed(folder, script);
     assert!(told.err.contains(message), "{script}\nexit code {}\n{}{}", told.code, told.out, told.err);
@@ -96,10 +96,10 @@ fn loops_without_an_end() {
     let limit = "error: limit: more than 3,000,000 operations";
     ends(folder.path(), "loop { }", limit);
     ends(folder.path(), "let x = 0; while true { x += 1; }", limit);
-    // in closures that native loops call
+    // in closures called by native loops
     ends(folder.path(), "let a = []; a.pad(1000, 1); a.map(|x| { for i in 0..100000 { x += i; } x })", limit);
     ends(folder.path(), "dataset([1, 2]).map(|row| { let x = 0; loop { x += 1; } })", limit);
-    // nobody can catch it and go on
+    // catching it does not allow a script to continue
     ends(folder.path(), "loop { try { loop { } } catch { } }", limit);
     ends(folder.path(), "sleep(1000000);", limit);
 }
@@ -213,7 +213,7 @@ fn what_is_inside_is_free() {
     assert_eq!(std::fs::read_to_string(folder.path().join("in/out/new.txt")).unwrap(), "mine\n");
 }
 
-/// A tokenizer from the net brings a template, which is a program of its own.
+/// A tokenizer from the net includes a template, which is a program of its own.
 #[test]
 fn chat_templates_without_an_end() {
     let folder = folder();
@@ -240,7 +240,7 @@ fn chat_templates_without_an_end() {
         std::fs::write(folder.path().join("in/tok/chat_template.jinja"), template).unwrap();
         let told = format!("error: apply_chat_template: the template {message}");
         ends(folder.path(), &format!("let tok = tokenizer(\"in/tok\"); {chat}"), &told);
-        // who catches it and tries again does not go on for ever either
+        // a script that catches it and retries does not run forever either
         let again = format!("let tok = tokenizer(\"in/tok\"); loop {{ try {{ {chat} }} catch {{ }} }}");
         ends(folder.path(), &again, "error: limit: more than 3,000,000 operations");
     }
@@ -260,7 +260,7 @@ fn disks_are_not_filled() {
     ] {
         ends(folder.path(), script, limit);
     }
-    // what is unpacked to be read lies on a disk too: 100 MB in a file of some kilobytes
+    // unpacked data is also on a disk: 100 MB in a file of some kilobytes
     let packed = std::fs::File::create(folder.path().join("in/bomb.parquet.zst")).unwrap();
     let mut packed = zstd::Encoder::new(packed, 3).unwrap().auto_finish();
     std::io::copy(&mut std::io::Read::take(std::io::repeat(0), 100 << 20), &mut packed).unwrap();

@@ -1,4 +1,4 @@
-//! Scores beside scikit-learn's and seqeval's: `tests/data/parity/scores`, or the folder `scores` that `LEVAIN_TEST_PARITY` has.
+//! Scores compared with scikit-learn and seqeval: `tests/data/parity/scores`, or the folder `scores` in `LEVAIN_TEST_PARITY`.
 
 use levain::data::tags::Scheme;
 use levain::measure::{Confusion, Distance, MultiLabel, Predictions, Scores, entity_counts, ranking};
@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 const NEAR: f64 = 1e-9;
 
-/// The folder `name` in, or beside, the one that `LEVAIN_TEST_PARITY` names; else that of the repository.
+/// The folder `name` in, or beside, the folder of `LEVAIN_TEST_PARITY`; otherwise the repository's.
 pub fn folder(name: &str) -> PathBuf {
     let own = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/data/parity").join(name);
     let Some(given) = std::env::var_os("LEVAIN_TEST_PARITY").map(PathBuf::from) else { return own };
@@ -43,7 +43,7 @@ fn same(what: &str, found: &Scores, expected: &Json) {
     }
 }
 
-/// The rows of a table that holds its columns.
+/// The rows of a table stored by columns.
 fn each(what: &str, found: &[Scores], columns: &Json) {
     let columns: Vec<Vec<f64>> = columns.as_array().unwrap().iter().map(floats).collect();
     assert_eq!(found.len(), columns[0].len(), "{what}");
@@ -113,7 +113,7 @@ fn scores_of_several_labels_are_those_of_scikit_learn() {
     each("each", &all.scores(), &case["each"]);
     near("subset accuracy", all.subset_accuracy(), &case["subset_accuracy"]);
     near("hamming loss", all.hamming_loss(), &case["hamming"]);
-    // a threshold has the F1 that it says, and none among the scores has a better one
+    // a threshold has the reported F1, and no score has a better one
     let scores = floats(&case["score"]);
     for label in 0..labels {
         let column: Vec<f64> = scores.iter().skip(label).step_by(labels).copied().collect();
@@ -151,7 +151,7 @@ fn scores_of_entities_are_those_of_seqeval() {
             let weighted = Scores::weighted_average(&found.scores());
             same(&format!("{what}, weighted"), &weighted, &row(&expected["weighted avg"]));
             near(&format!("{what}, tokens"), found.token_accuracy(), &case["token_accuracy"]);
-            // the truth is well formed, the noise of the guesses is not everywhere
+            // the truth is well formed, the noisy guesses are not everywhere
             assert!(found.malformed.1.is_empty(), "{what}: {:?}", found.malformed.1);
             if !["IOE1", "IOB1"].contains(&name) {
                 assert!(!found.malformed.0.is_empty(), "{what}");

@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-/// What a script prints, from the repository's root.
+/// The output of a script, run from the repository's root.
 fn run(script: &str, args: &[&str], threads: &str) -> String {
     let root = env!("CARGO_MANIFEST_DIR");
     let mut command = Command::new(env!("CARGO_BIN_EXE_levain"));
@@ -54,7 +54,8 @@ fn networks_from_pieces_train_save_and_stand_beside_their_baselines() {
     assert!(told.contains("\"step_s\":"), "{told}");
 }
 
-/// Rate and rank of LoRA, by ASHA: the best adapter is kept, scored on what the search never saw, and the folders of others are gone.
+/// Learning rate and rank of LoRA, by ASHA: the best adapter is kept, scored on data that the search never saw, and the folders
+/// of others are removed.
 #[test]
 fn a_search_for_rate_and_rank_keeps_the_best_adapter() {
     let out = tempfile::tempdir().unwrap();

@@ -1,4 +1,4 @@
-//! A search in several processes, of which some are killed: the trials of one process alone.
+//! A search in several processes, some of them killed: the result equals that of one process.
 
 use super::cli::Folder;
 use std::process::{Child, Command, Stdio};
@@ -35,7 +35,7 @@ fn four_processes_two_of_them_killed_make_the_trials_of_one() {
     for worker in workers.into_iter().skip(2) {
         let output = worker.wait_with_output().unwrap();
         let out = String::from_utf8(output.stdout).unwrap();
-        // a claim that was taken over is told
+        // taking over a claim is reported
         let last = out.lines().last().unwrap_or_default();
         assert_eq!(last, alone.out.trim_end(), "{}", String::from_utf8_lossy(&output.stderr));
     }
@@ -45,12 +45,12 @@ fn four_processes_two_of_them_killed_make_the_trials_of_one() {
     assert!(names.is_empty(), "litter: {names:?}");
 }
 
-/// Trials that climb rungs, each from what it left in its folder.
+/// Trials that climb rungs, each from the state in its folder.
 const CLIMBS: &str = r#"
 let cfg   = options(#{ out: "shared", stop: "asha", seconds: 0.0 }, args());
 let space = #{ x: search::float(-3.0, 3.0), n: search::int(1, 9) };
 let work  = |trial| {
-    // as a checkpoint: what was done behind it is done again
+    // like a checkpoint: work after it is repeated
     let log = record(trial.folder + "/log.jsonl", #{ resume: trial.start_step });
     if log.len() != trial.start_step { throw `it goes on from ${trial.start_step}, and has done ${log.len()} steps`; }
     let score = 0.0;
@@ -76,7 +76,7 @@ fn trials_that_climb_are_the_same_by_one_process_and_by_four_of_which_two_are_ki
         let found: serde_json::Value = serde_json::from_str(alone.out.trim_end()).unwrap();
         let trials = found["trials"].as_array().unwrap();
         assert!(trials.iter().all(|trial| trial.get("error").is_none_or(serde_json::Value::is_null)), "{found}");
-        // whoever came to the top did each step once
+        // each trial at the top ran each step once
         let whole: Vec<_> = trials.iter().filter(|trial| trial["steps"] == 9).collect();
         assert!(!whole.is_empty() && whole.len() < trials.len() / 2, "{} of {}", whole.len(), trials.len());
         for trial in &whole {
@@ -108,7 +108,7 @@ fn trials_that_climb_are_the_same_by_one_process_and_by_four_of_which_two_are_ki
         let read = |name: &str| std::fs::read_to_string(folder.path().join(name)).unwrap();
         assert_eq!(read("shared/result.json").replace("shared/", "alone/"), read("alone/result.json"));
         assert!(read("alone/search.html").contains("<svg"));
-        // of all folders only that of the best is left
+        // only the best folder is kept
         let left = std::fs::read_dir(folder.path().join("shared/trials")).unwrap().flatten();
         let left: Vec<String> =
             left.filter(|entry| entry.path().is_dir()).map(|entry| entry.file_name().into_string().unwrap()).collect();

@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 
 const TINY: &str = "scripts/models/tiny";
 
-/// A chat template with tools, as Qwen's.
+/// A chat template with tools, like Qwen's.
 const WITH_TOOLS: &str = "{% if tools %}{% for tool in tools %}{{ tool | tojson }}{% endfor %}<tool_call>{% endif %}\
                           {% for message in messages %}<|im_start|>{{ message.role }}\n{{ message.content }}<|im_end|>\n{% endfor %}\
                           {% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}";
@@ -72,7 +72,7 @@ impl Answer {
         serde_json::from_str(&self.body).unwrap_or_else(|_| panic!("no JSON: {} {}", self.status, self.body))
     }
 
-    /// The chunks of a stream, which ends as it should.
+    /// The chunks of a stream, which must end properly.
     fn chunks(&self) -> Vec<Value> {
         assert!(self.head.to_lowercase().contains("content-type: text/event-stream"), "{}", self.head);
         let mut parts: Vec<&str> = self.body.split("\n\n").filter(|part| !part.is_empty()).collect();
@@ -96,7 +96,7 @@ fn send(address: SocketAddr, request: &[u8]) -> Answer {
 fn answer(mut stream: TcpStream) -> Answer {
     let mut bytes = Vec::new();
     match stream.read_to_end(&mut bytes) {
-        // an early answer to a body that is not read
+        // an early response to a body that is not read
         Err(error) if error.kind() == ErrorKind::ConnectionReset && !bytes.is_empty() => 0,
         read => read.unwrap(),
     };
@@ -229,7 +229,7 @@ fn logprobs_have_the_shapes_of_their_endpoints() {
     assert_eq!(list("top_logprobs")[0].as_object().unwrap().len(), 2);
 }
 
-/// With an echo the tokens of the prompt have their logarithms too: the sum is the model's own likelihood of the text.
+/// With echo the prompt tokens have log probabilities too: their sum is the model's own likelihood of the text.
 #[test]
 fn an_echo_tells_how_likely_the_prompt_was() {
     let (net, tok) = tiny();
@@ -251,7 +251,7 @@ fn an_echo_tells_how_likely_the_prompt_was() {
     assert!((sum + nats).abs() < 1e-3, "{sum} and {nats}");
     let text: String = list("tokens").iter().map(|token| token.as_str().unwrap()).collect();
     assert_eq!(text, "the law of the land");
-    // and goes on with those of the answer, whole and in a stream
+    // followed by those of the answer, whole and as a stream
     let told = ask(json!({ "max_tokens": 3 }));
     let whole = told["choices"][0]["logprobs"]["token_logprobs"].as_array().unwrap().len();
     assert_eq!(whole as u64, told["usage"]["total_tokens"].as_u64().unwrap());
@@ -263,7 +263,7 @@ fn an_echo_tells_how_likely_the_prompt_was() {
     assert_eq!(refused.status, 400);
 }
 
-/// A special token that is typed into a message is text: it ends no turn.
+/// A special token typed into a message is text: it does not end a turn.
 #[test]
 fn what_is_typed_ends_no_turn() {
     let (_, tok) = tiny();
@@ -330,7 +330,7 @@ fn completions_take_texts_ids_and_lists_of_both() {
     assert_eq!(texts.len(), 4);
     let echoed = format!("the law{}", one.as_str().unwrap());
     assert!(texts[0] == echoed && texts[1] == echoed && texts[3].starts_with('a'), "{texts:?}");
-    // a text ends before a stop string, and says so
+    // a text ends before a stop string, and reports it
     let text = one.as_str().unwrap();
     let stop: String = text.chars().skip(text.chars().count() / 2).take(3).collect();
     let told = post("/v1/completions", &completion(json!({ "stop": stop }))).json();
@@ -380,7 +380,7 @@ fn tools_are_called_where_the_template_has_them() {
     assert_eq!((&call["type"], &call["function"]["name"]), (&json!("function"), &json!("weather")));
     let arguments: Value = serde_json::from_str(call["function"]["arguments"].as_str().unwrap()).unwrap();
     assert!(arguments == json!({ "city": "Rome" }) || arguments == json!({ "city": "Bonn" }));
-    // the same call in a stream, and back again as a message
+    // the same call as a stream, and passed back as a message
     let chunks = post("/v1/chat/completions", &with(body, json!({ "stream": true }))).chunks();
     let calls: Vec<&Value> = chunks
         .iter()
@@ -454,7 +454,8 @@ fn what_is_wrong_is_said_in_openais_shape() {
     }
 }
 
-/// Nothing of it is set aside for other requests: what fills the context to its last token is answered, twice at once, and one token more is not.
+/// No memory is reserved for other requests: a request that fills the context to its last token is answered, twice at once, and
+/// one token more is not.
 #[test]
 fn the_context_of_each_request_is_whole() {
     let ids: Vec<u32> = (0..1020).map(|at| 100 + at % 900).collect();
@@ -482,7 +483,7 @@ fn what_is_no_request_is_refused_at_once() {
     let told = get(address, "/v1/chat/completions", "");
     assert_eq!((told.status, &told.json()["error"]["code"]), (405, &json!("method_not_allowed")));
     assert!(told.head.to_lowercase().contains("allow: post"), "{}", told.head);
-    // a form of a foreign page needs no leave to be sent, so it is not read
+    // a cross-site form can be sent without permission, so it is not read
     let form = "POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Type: text/plain\r\nContent-Length: 2\r\n\r\n{}";
     assert_eq!(send(address, form.as_bytes()).status, 415);
     assert_eq!(send(address, b"GET / HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n").status, 403);
@@ -553,7 +554,7 @@ fn a_client_that_leaves_frees_its_place() {
     let mut leaves = connect(address);
     leaves.write_all(&raw("POST", "/v1/completions", "", &long.to_string())).unwrap();
     leaves.read_exact(&mut [0; 300]).unwrap();
-    // one waits for the only place, and a third is one too many
+    // one waits for the only slot, and a third is rejected
     let waits =
         thread::spawn(move || send(address, &raw("POST", "/v1/completions", "", &completion(json!({})).to_string())));
     wait_for("one waits", || metric(address, "levain_requests_waiting") == 1);
@@ -595,7 +596,7 @@ fn slow_and_half_requests_are_ended() {
     let body = "POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: 99\r\n\r\n{\"pro";
     half.write_all(body.as_bytes()).unwrap();
     assert_eq!(answer(half).status, 408);
-    // more than may be open at once come and go, some with half a request
+    // more connections than the limit come and go, some with half a request
     for at in 0..120 {
         let mut stream = connect(address);
         if at % 3 == 0 {
@@ -685,7 +686,7 @@ fn an_adapter_is_a_model_beside_its_base_and_files_may_go() {
     server.stop();
 }
 
-/// An adapter that is put into the folder while the server runs is a model from then on, by its name alone.
+/// An adapter put into the folder while the server runs is available as a model immediately, by its name alone.
 #[test]
 fn adapters_are_found_while_it_serves() {
     let folder = tempfile::tempdir().unwrap();
@@ -714,7 +715,7 @@ fn adapters_are_found_while_it_serves() {
     assert_eq!(fine["model"], "fine");
     assert_ne!(fine["choices"][0]["text"], base["choices"][0]["text"]);
     assert_eq!(fine["choices"][0]["text"], ask("fine").json()["choices"][0]["text"]);
-    // a path is no name
+    // a path is not a name
     for name in ["../fine", "fine/", ".", "..", "/etc"] {
         assert_eq!(ask(name).status, 404, "{name}");
     }
@@ -740,11 +741,11 @@ fn curves_of_runs_are_watched_as_they_grow() {
         json!({ "from": 0, "rows": [{ "step": 1, "loss": 1.0 }, { "step": 2, "loss": 1.0 }, { "step": 3, "loss": 1.0 }] })
     );
     log.add(row(4)).unwrap();
-    // a line that is being written is none yet
+    // an incomplete line is ignored
     let path = folder.path().join("base/log.jsonl");
     std::fs::OpenOptions::new().append(true).open(&path).unwrap().write_all(b"{\"step\": 5").unwrap();
     assert_eq!(rows(json!({ "base": 3 }))["base"], json!({ "from": 3, "rows": [{ "step": 4, "loss": 1.0 }] }));
-    // a run that begins anew, and another
+    // a run that restarts, and another
     std::fs::write(&path, "{\"step\": 1}\n").unwrap();
     std::fs::create_dir_all(folder.path().join("arms/lora")).unwrap();
     std::fs::write(folder.path().join("arms/lora/log.jsonl"), "{\"step\": 1}\n").unwrap();

@@ -1,4 +1,4 @@
-//! Continuous batching: a line writes the same bits alone, beside others, whenever it joins, and from a prefix that is known.
+//! Continuous batching: a row generates the same bits alone, beside others, at any time of joining, and from a cached prefix.
 
 use levain::kernel::on_reference;
 use levain::model::{LineId, Model, Sampling, Session, SessionPlan};
@@ -31,7 +31,7 @@ fn sampling(count: usize) -> Sampling {
     Sampling { max_new_tokens: count, temperature: 0.9, ..Sampling::default() }
 }
 
-/// What each line's choices need.
+/// Sampling parameters of each row.
 struct Writer {
     rng: Rng,
     new: Vec<u32>,
@@ -45,7 +45,7 @@ impl Writer {
     }
 }
 
-/// One step of a session and of everything that is written in it; lines that are done leave.
+/// One step of a session and of all its rows; finished rows leave.
 fn step(session: &mut Session, writers: &mut BTreeMap<LineId, Writer>) {
     for line in session.step().unwrap() {
         let writer = writers.get_mut(&line).unwrap();
@@ -87,14 +87,14 @@ fn a_line_of_a_session_is_the_line_alone_bit_for_bit() {
         let mut session = Session::new(&net, PLAN).unwrap();
         let mut writers = BTreeMap::new();
         let mut asked = Vec::new();
-        // short and long prompts join while others are written; the long one is read in two chunks
+        // short and long prompts join while others generate; the long one is read in two chunks
         for (at, length) in [5, 700, 40, 1, 33].into_iter().enumerate() {
             let (prompt, count) = (prompt(length, at as u32), 4 + at);
             let line = session.join(&prompt).unwrap();
             writers.insert(line, Writer::new(count));
             asked.push((line, prompt, count));
             step(&mut session, &mut writers);
-            // one that is dropped in the middle of its prompt or text
+            // a row dropped in the middle of its prompt or text
             let dropped = session.join(&[1, 2, 3]).unwrap();
             session.leave(dropped);
         }
@@ -142,7 +142,7 @@ fn a_known_prefix_is_not_read_again_and_changes_no_bit() {
         let (new, bits) = alone(&net, prompt, 5);
         assert!(writers[&line].new == new && writers[&line].bits == bits, "{known} tokens known");
     }
-    // without memory for them nothing is known
+    // without memory for prefixes none is cached
     let mut session = Session::new(&net, SessionPlan { prefix_bytes: 0, ..PLAN }).unwrap();
     let line = session.join(&first).unwrap();
     session.step().unwrap();

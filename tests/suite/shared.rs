@@ -1,5 +1,5 @@
-//! Folders that several processes share: claims of other machines, claims that are lost, what `levain status` tells, and a verdict by four
-//! workers of which two are killed.
+//! Folders shared by several processes: claims of other machines, lost claims, the output of `levain status`, and a verdict by
+//! four workers, two of them killed.
 
 use super::cli::Folder;
 use super::verdict::without_seconds;
@@ -21,7 +21,7 @@ fn begin(folder: &Folder, words: &[&str]) -> Child {
     command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
 }
 
-/// What a process wrote: exit code, output, errors.
+/// The output of a process: exit code, output, errors.
 fn end(child: Child) -> (i32, String, String) {
     let output = child.wait_with_output().unwrap();
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
@@ -47,7 +47,7 @@ fn foreign(path: &Path, host: &str, boot: &str, beat: u64, now: u64) {
     let text = format!(
         "{{\"host\":\"{host}\",\"process\":7,\"boot\":\"{boot}\",\"since\":{since},\"now\":{now},\"number\":1,\"beat\":{beat},\"doing\":[\"control, seed 7\",30,120]}}"
     );
-    // a beat is never seen half
+    // a beat is always read completely
     let whole = path.with_extension("part");
     std::fs::write(&whole, text).unwrap();
     std::fs::rename(whole, path).unwrap();
@@ -62,13 +62,13 @@ fn set_age(path: &Path, seconds: u64) {
 fn a_claim_of_another_machine_holds_while_it_beats_and_is_taken_over_when_it_is_silent() {
     let folder = Folder::new(&[("a.rhai", ONCE)]);
     let claim = folder.path().join("runs/a.json.claim");
-    // one that was written just now: it may beat yet
+    // one written just now: it may still beat
     foreign(&claim, "elsewhere", "b1", 0, now());
     let (code, _, told) = end(begin(&folder, &["a.rhai"]));
     assert!(code == 2 && told.contains("is claimed by process 7 on elsewhere, for 1 min"), "{told}");
     assert!(told.contains("its claim is free when it has not beaten for"), "{told}");
 
-    // one that is old by the folder's clock, and beats all the same
+    // one that is old by the folder's clock, but still beats
     set_age(&claim, 3600);
     let mut child = begin(&folder, &["a.rhai"]);
     let mut beat = 0;
@@ -81,7 +81,7 @@ fn a_claim_of_another_machine_holds_while_it_beats_and_is_taken_over_when_it_is_
     let (code, _, told) = end(child);
     assert!(code == 2 && told.contains("is claimed by process 7 on elsewhere"), "{told}");
 
-    // and one that does not: its machine has this one's name, which says nothing
+    // and one that does not: its machine has this one's name, which proves nothing
     let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     foreign(&claim, host.trim(), "b1", beat, now());
     set_age(&claim, 3600);
@@ -91,7 +91,7 @@ fn a_claim_of_another_machine_holds_while_it_beats_and_is_taken_over_when_it_is_
     assert!(!claim.exists() && !folder.path().join("runs/a.json.claim.next").exists());
 }
 
-/// A clock that is hours ahead makes no claim younger: whoever waits counts by himself.
+/// A clock that is hours ahead makes no claim younger: a waiting process measures time itself.
 #[test]
 fn a_claim_from_the_future_is_taken_over_when_it_is_silent() {
     let script = "let jobs = [#{ path: \"runs/a.json\", options: #{} }];
@@ -112,7 +112,7 @@ fn a_process_that_lost_its_claim_stores_nothing() {
     let claim = folder.path().join("runs/a.json.claim");
     let child = begin(&folder, &["a.rhai", "seconds=0.6"]);
     until("it claims", || std::fs::read_to_string(&claim).is_ok_and(|text| text.contains("\"process\":")));
-    // as a machine would that saw no beat of it, and renames its own over it
+    // like a machine that saw no beat of it, and renames its own over it
     let next = folder.path().join("next");
     foreign(&next, "elsewhere", "b1", 0, now());
     std::fs::rename(&next, &claim).unwrap();
@@ -167,7 +167,7 @@ for at in 0..2 { runs::offer(jobs[at], |job| if at == 1 { #{ failed: \"the loss 
     assert!(told.contains("runs: 2 of 4 done, 1 of them failed, and nobody works on the rest"), "{told}");
     assert!(told.contains("nobody works in out"), "{told}");
 
-    // a machine whose clock is three hours ahead, one that is silent, and two of one name
+    // a machine whose clock is three hours ahead, a silent one, and two with the same name
     foreign(&at("runs/2.json.claim"), "ahead", "b1", 4, now() + 3 * 3600);
     foreign(&at("runs/3.json.claim"), "twin", "b2", 4, now());
     foreign(&at("other/run.claim"), "twin", "b3", 4, now());
@@ -180,7 +180,7 @@ for at in 0..2 { runs::offer(jobs[at], |job| if at == 1 { #{ failed: \"the loss 
     assert!(told.contains("no beat for 10 min: the next process takes it over"), "{told}");
     assert!(!told.contains("machines are called twin"), "{told}");
 
-    // a result that was cut
+    // a truncated result
     let result = at("runs/0.json");
     let text = std::fs::read_to_string(&result).unwrap();
     std::fs::write(&result, text.replace("\"n\":0", "\"n\":5")).unwrap();
@@ -214,7 +214,7 @@ dataset(texts).save("texts.jsonl");
 dataset(pairs).save("pairs.jsonl");
 "#;
 
-/// A result without the seconds that it took.
+/// A result without elapsed seconds.
 fn without_times(folder: &Folder, out: &str) -> String {
     without_seconds(&folder.path().join(out).join("result.json")).to_string()
 }
@@ -246,7 +246,7 @@ fn a_verdict_by_four_workers_of_which_two_are_killed_is_that_of_one() {
         told.push(out);
     }
     assert_eq!(without_times(&folder, "out"), without_times(&folder, "alone"));
-    // each run once: a worker tells what it has done
+    // each run once: a worker reports its work
     let told = told.concat();
     let mut done: Vec<&str> = told.lines().filter(|line| line.contains(": done here")).collect();
     let count = done.len();

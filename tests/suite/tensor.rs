@@ -1,4 +1,4 @@
-//! Tensors: what a script cannot see.
+//! Properties of tensors that scripts cannot observe.
 
 pub mod gradients;
 mod reasons;

@@ -1,4 +1,4 @@
-//! A terminal with the prompt in it, as a person sits before it.
+//! A terminal that runs the prompt, as a person sees it.
 
 use std::fs::File;
 use std::io::{Read, Write};
@@ -9,10 +9,10 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-/// Long, for machines that do much else.
+/// Long, for busy machines.
 const PATIENCE: Duration = Duration::from_secs(90);
 
-/// A terminal with the prompt in it.
+/// A terminal that runs the prompt.
 pub struct Terminal {
     pub child: Child,
     keys: File,
@@ -33,7 +33,7 @@ impl Terminal {
         terminal
     }
 
-    /// As a shell starts it, which takes the terminal back when Ctrl-Z stops it, and gives it again at the next line.
+    /// As a shell starts it, which takes the terminal back when Ctrl-Z stops it, and returns it at the next line.
     pub fn under_a_shell(folder: &Path, size: (u16, u16), variables: &[(&str, &str)]) -> Terminal {
         let mut shell = Command::new("sh");
         let script = "\"$0\"; while echo stopped && read -r line; do fg > /dev/null && exit; done";
@@ -85,7 +85,7 @@ impl Terminal {
                 if text.contains('»') {
                     prompted.lock().unwrap().get_or_insert_with(Instant::now);
                 }
-                // the screen first: whoever sees that an input has begun looks at it
+                // the screen first: a caller that sees the start of an input looks at it
                 seen.lock().unwrap().process(&bytes[..count]);
                 all.lock().unwrap().push_str(&text);
             }
@@ -93,7 +93,7 @@ impl Terminal {
         Terminal { child, keys, screen, raw, first }
     }
 
-    /// Gives the screen another size, as a person does who draws a window larger.
+    /// Resizes the screen, as a person who enlarges a window.
     pub fn resize(&mut self, rows: u16, columns: u16) {
         let size = libc::winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
         self.screen.lock().unwrap().screen_mut().set_size(rows, columns);
@@ -111,7 +111,7 @@ impl Terminal {
         self.keys.write_all(keys.as_bytes()).unwrap();
     }
 
-    /// What is on the screen, without empty lines at its end.
+    /// The screen contents, without trailing empty lines.
     pub fn text(&self) -> String {
         let screen = self.screen.lock().unwrap();
         let lines: Vec<String> = screen.screen().contents().lines().map(|line| line.trim_end().to_string()).collect();
@@ -130,10 +130,10 @@ impl Terminal {
         }
     }
 
-    /// How often the editor has begun to read an input.
+    /// Number of inputs that the editor has begun to read.
     pub fn inputs(&self) -> usize {
         let raw = self.raw.lock().unwrap();
-        // a dumb terminal is not asked for pastes in brackets, and has its prompt written once
+        // a dumb terminal has no bracketed paste, and its prompt is written once
         match raw.matches("\x1b[?2004h").count() {
             0 => raw.matches('»').count(),
             count => count,
@@ -151,17 +151,17 @@ impl Terminal {
         self.wait(&format!("`{text}`"), |screen| screen.contains(text))
     }
 
-    /// Types keys that bring a line to the screen, and waits until it is there.
+    /// Types keys that write a line to the screen, and waits until it is there.
     pub fn types(&mut self, keys: &str, line: &str) -> String {
         self.keys(keys);
         self.wait(&format!("the line `{line}`"), |screen| screen.lines().last() == Some(line))
     }
 
-    /// Writes an input and waits for the next prompt; gives what came between.
+    /// Writes an input and waits for the next prompt; returns the output between.
     pub fn says(&mut self, input: &str) -> String {
         let inputs = self.inputs();
         self.keys(&format!("{input}\r"));
-        // one after the other: the screen is looked at when the input that it shows has begun for sure
+        // one after the other: the screen is read once the input that it shows has certainly begun
         self.wait("the next input", |_| self.inputs() > inputs);
         let after = self.wait("the next prompt", |screen| screen.ends_with("\n»"));
         let lines: Vec<&str> = after.lines().collect();
@@ -185,7 +185,7 @@ impl Terminal {
 impl Drop for Terminal {
     fn drop(&mut self) {
         // under a shell the prompt is another process, in a group of its own
-        // SAFETY: no memory is given; 0 and below are no groups
+        // SAFETY: no memory is passed; 0 and below are not groups
         unsafe {
             let group = libc::tcgetpgrp(self.keys.as_raw_fd());
             if group > 0 {

@@ -1,4 +1,4 @@
-//! `levain test`: transcripts, limits, what a failure shows, reports.
+//! `levain test`: transcripts, limits, failure output, reports.
 
 use super::cli::Folder;
 
@@ -42,7 +42,7 @@ fn a_test_that_never_ends_is_ended_and_the_others_run() {
     assert!(told.out.contains("FAILED t/a.rhai test_a\n  error: test: takes longer than 0.3 s\n"), "{}", told.out);
     assert!(told.out.contains("FAILED t/a.rhai test_b\n  error: test: takes longer than 0.3 s\n"), "{}", told.out);
     assert!(told.out.ends_with("1 passed, 3 failed\n"), "{}", told.out);
-    // what it printed until then is no transcript
+    // output before a fault is not a transcript
     assert_eq!(std::fs::read_to_string(folder.path().join("t/b.out")).unwrap(), "");
     for limit in ["0", "-1", "many"] {
         let told = folder.levain(&["test", "t", &format!("--limit={limit}")]);
@@ -57,7 +57,7 @@ fn tests_are_alone_and_draw_the_same_numbers() {
     let files: Vec<(&str, &str)> = files.iter().map(|(name, text)| (name.as_str(), *text)).collect();
     let told = Folder::new(&files).levain(&["test", "t", "--threads", "2"]);
     assert_eq!(told.code, 1);
-    // in the order of their names, whoever was ready first
+    // in name order, whichever finished first
     let names: Vec<&str> = told.out.lines().filter_map(|line| line.strip_prefix("FAILED ")).collect();
     let expected: Vec<String> = (0..4).flat_map(|n| ["a", "b"].map(|test| format!("t/{n}.rhai test_{test}"))).collect();
     assert_eq!(names, expected);
@@ -146,7 +146,7 @@ fn what_can_not_run_is_told() {
     assert!(told.out.contains("FAILED t/private.rhai test_p\n"), "{}", told.out);
     assert!(told.out.contains("FAILED t/broken.rhai\n"), "{}", told.out);
     assert!(told.out.ends_with("3 passed, 3 failed\n"), "{}", told.out);
-    // what could not be run is an error
+    // a test that could not run is an error
     let xml = std::fs::read_to_string(folder.path().join("j.xml")).unwrap();
     assert!(xml.contains("tests=\"6\" failures=\"1\" errors=\"2\" skipped=\"0\""), "{xml}");
 }
@@ -156,7 +156,7 @@ fn a_transcript_beside_tests_hides_none_of_them() {
     let folder = Folder::new(&[
         ("t/a.rhai", "print(1);\nfn test_bad() { assert::eq(1, 2); }\n"),
         ("t/a.out", "1\n"),
-        // what an experiment writes is no transcript
+        // output of an experiment is not a transcript
         ("t/b.rhai", "print(2);\n"),
         ("t/b.out/log.txt", "x"),
     ]);

@@ -1,4 +1,4 @@
-//! Tokenizers: equal to transformers, properties of extension and training, and files that lie.
+//! Tokenizers: equality with transformers, properties of extension and training, and malicious files.
 
 use levain::cancel::{self, Cancel};
 use levain::data::{Dataset, TextForm};
@@ -9,7 +9,7 @@ use std::path::Path;
 
 const DATA: &str = "tests/data/token";
 
-/// Text that tokenizers stumble over.
+/// Text that is difficult for tokenizers.
 const NASTY: &[&str] = &[
     "Hello world, this isn't 1234 test's  end \n\n  next\tline",
     "为了保护专利权人的合法权益，鼓励发明创造。",
@@ -62,7 +62,7 @@ fn much_text(tok: &Tokenizer) {
     assert_eq!(ids, tok.ids(&"the patentee's 专利权人 abcab ".repeat(10_000), false).unwrap(), "{tok}");
 }
 
-/// Ids alone are found without the engine where that is known to give the same.
+/// Ids alone are found without the engine where the result is known to be the same.
 #[test]
 fn ids_are_those_of_the_engine() {
     let texts: Vec<String> = statutes().into_iter().chain(NASTY.iter().map(|text| text.to_string())).collect();
@@ -78,7 +78,7 @@ fn ids_are_those_of_the_engine() {
         all.push(tok.extend_by_words(&words[..3], ExtendMethod::WholeWords).unwrap());
         all.push(tok.extend_by_words(&words[3..], ExtendMethod::AddedTokens).unwrap());
     }
-    // something around each text, as Llama 3 has it
+    // tokens around each text, as in Llama 3
     let mut spec = json_of("smollm2/tokenizer.json");
     let end = json!({"id": "<|im_end|>", "ids": [2], "tokens": ["<|im_end|>"]});
     spec["post_processor"] = json!({
@@ -90,7 +90,7 @@ fn ids_are_those_of_the_engine() {
     all.push(Tokenizer::from_json(spec, Default::default()).unwrap());
     for tok in all {
         much_text(&tok);
-        // letters whose bytes are no tokens of SmolLM2
+        // letters whose bytes are not tokens of SmolLM2
         let rare = "a \u{0}\u{4}\u{7f} b\u{4ff}\u{40000}\u{10ffff} c".to_string();
         for text in texts.iter().chain([&"a<|sku|>b <|im_end|> x".to_string(), &rare]) {
             for special in [true, false] {
@@ -108,8 +108,8 @@ fn ids_are_those_of_the_engine_for_odd_merges() {
     same_ids_as_the_engine(&letters, &odd.map(|two| two.map(String::from)), 400, &mut Draws(1));
 }
 
-/// Any merges in any order: late halves, tokens that merge away before they are whole, tokens of two origins. Half of
-/// the vocabularies are as training makes them, each token of one merge and after its halves.
+/// Any merges in any order: late halves, tokens that merge away before they are complete, tokens with two origins. Half of the
+/// vocabularies are as training makes them, each token from one merge and after its halves.
 #[test]
 fn ids_are_those_of_the_engine_for_any_merges() {
     let letters = letters("any");
@@ -132,7 +132,7 @@ fn ids_are_those_of_the_engine_for_any_merges() {
     }
 }
 
-/// The description of a tokenizer of bytes alone, by way of a folder of this name.
+/// The description of a byte-only tokenizer, through a folder of this name.
 fn letters(name: &str) -> Value {
     let folder = format!("out/tests/token/{name}");
     Tokenizer::train(&["a"], &Training { vocab_size: 259, ..Training::default() }).unwrap().save(&folder).unwrap();
@@ -179,7 +179,7 @@ fn special_pieces_by_their_files() {
         ["cls", "sep", "mask"].map(|name| bert.special(name))
     );
     assert_eq!(bert.bos(), None);
-    // added tokens that are not in the model's vocabulary keep the ids of the file
+    // added tokens outside the model's vocabulary keep the ids of the file
     let spec = json_of("qwen3/tokenizer.json");
     let qwen = open("qwen3");
     for token in spec["added_tokens"].as_array().unwrap() {
@@ -225,7 +225,7 @@ fn streamed_text_is_the_decoded_text() {
     }
 }
 
-/// The splitters by hand against the engine's own expressions: an empty normalizer sends texts the long way.
+/// The hand-written splitters compared with the engine's own expressions: an empty normalizer sends texts the slow way.
 #[test]
 fn words_are_those_of_the_expressions() {
     for split in ["gpt2", "digits", "llama3", "qwen2"] {
@@ -249,7 +249,7 @@ fn words_are_those_of_the_expressions() {
     }
 }
 
-/// Continued BPE by its rule, pairs counted anew at every step: the most frequent whose whole is no token yet, then the
+/// Continued BPE by its rule, pairs recounted at every step: the most frequent pair whose merge is not a token yet, then the
 /// smaller ids.
 fn by_the_rule(old: &Tokenizer, texts: &[String], count: usize, least: i64) -> Vec<(String, String)> {
     use std::collections::BTreeMap;
@@ -295,7 +295,7 @@ fn continued_bpe_follows_its_rule() {
     }
 }
 
-/// How many pairs are looked at together depends on how many tokens are wanted; what comes out must not.
+/// The number of pairs processed together depends on the number of requested tokens; the result must not.
 #[test]
 fn more_pieces_begin_with_those_that_fewer_are() {
     let texts = statutes_of(0..1500);
@@ -481,7 +481,7 @@ fn sentence_pieces_inside_a_gguf() {
     assert_eq!(tok.encode("abc b", false).unwrap().tokens, ["▁a", "bc", "▁", "b"]);
     assert_eq!(tok.encode("a", true).unwrap().tokens, ["<s>", "▁a"]);
     assert_eq!(tok.decode(&tok.ids("abc 大 b", false).unwrap(), false).unwrap(), "abc 大 b");
-    // a character that falls to bytes becomes a token of its own first
+    // a byte-fallback character becomes a token of its own first
     let proposal = tok.continue_bpe(&["大c 大c 大c"], 10, 2, 16).unwrap();
     assert_eq!(proposal.tokens, ["大", "▁大", "▁大c"]);
     let grown = tok.extend_by_merges(&proposal).unwrap();
@@ -540,7 +540,7 @@ fn chats_say_who_said_what() {
     let said: Vec<_> = said.iter().map(|(role, words)| (role.to_string(), words.to_string())).collect();
     assert_eq!(turns(&tok), said);
     assert_eq!(&chatml.text[chatml.spans[2].turn.clone()], "assistant<|im_end|>");
-    // a template that looks into its messages: marks would change what it writes
+    // a template that inspects its messages: marks would change its output
     let looks = "{% for m in messages %}[{{ m.role }}]{% if m.content.startswith('user') %}!{% endif %}{{ m.content | trim }}\
                  {{ '<|im_end|>' }}{% endfor %}{% if add_generation_prompt %}[assistant]{% endif %}";
     assert_eq!(turns(&tok.with_chat_template(Some(looks.into()))), said);
@@ -550,7 +550,7 @@ fn chats_say_who_said_what() {
     let upper = tok.with_chat_template(Some("{% for m in messages %}{{ m.content | upper }}{% endfor %}".into()));
     assert_eq!(turns(&upper)[2], ("assistant".into(), "ASSISTANT".into()));
     assert!(tok.apply_chat_template(&[json!({"content": "x"})], &closed).unwrap_err().what().contains("no `role`"));
-    // without ChatML's tokens a turn ends with the token that ends a text
+    // without ChatML's tokens a turn ends with EOS
     let gpt2 = open("gpt2").apply_chat_template(messages, &open_turn).unwrap();
     assert_eq!(&gpt2.text[gpt2.spans[2].turn.clone()], "assistant<|endoftext|>");
     assert!(gpt2.text.ends_with("\nassistant: "));
@@ -577,9 +577,9 @@ fn runs(rows: std::ops::Range<usize>) -> Vec<String> {
         .collect()
 }
 
-/// The rule of Purason et al. 2025 (arXiv 2512.03989), written from the paper for reference: words in the segmentation
-/// of the old model; over and over the most frequent pair becomes one token, also one that the vocabulary has already;
-/// until so many new tokens are there. Its merges come after the old ones.
+/// The rule of Purason et al. 2025 (arXiv 2512.03989), implemented from the paper for reference: words in the segmentation of the
+/// old model; repeatedly the most frequent pair becomes one token, even one that is already in the vocabulary, until the
+/// requested number of new tokens is reached. Its merges come after the old ones.
 fn published(old: &Tokenizer, words: &[String], count: usize) -> Vec<(String, String)> {
     use std::collections::{BTreeMap, BTreeSet};
     let mut counted: BTreeMap<Vec<String>, i64> = BTreeMap::new();
@@ -645,7 +645,7 @@ fn continued_bpe_is_no_worse_than_the_published_rule() {
     assert!(ours <= theirs, "{ours} tokens here, {theirs} by the published rule");
 }
 
-/// The words of a text are held once each, and the text not at all: neither as a stream nor as a dataset.
+/// The distinct words of a text are held, and the text is not: neither for a stream nor for a dataset.
 #[cfg(unix)]
 #[test]
 fn continued_bpe_holds_no_more_than_half_of_the_text_beside_it() {

@@ -1,5 +1,5 @@
-//! Tokenizers as they lie on disk: folders of a dozen families equal what transformers' AutoTokenizer makes of them, and
-//! GGUF files what llama.cpp does. `tests/reference/tokenizers/families.py` writes the folders and the answers.
+//! Tokenizers on disk: folders of a dozen families equal transformers' AutoTokenizer, and GGUF files equal llama.cpp.
+//! `tests/reference/tokenizers/families.py` writes the folders and the expected results.
 
 use levain::token::inputs::{Fit, Input};
 use levain::token::{SPECIALS, Tokenizer};
@@ -35,7 +35,7 @@ fn folders_are_read_as_autotokenizer_reads_them() {
         assert_eq!(tok.len() as u64, want["len"].as_u64().unwrap(), "{name}");
         for special in SPECIALS {
             let id = want["special"][special].as_u64().map(|id| id as u32);
-            // where no file says it, the usual names are taken
+            // where no file defines them, the usual names are used
             if id.is_some() || name != "llama2-as-it-is" {
                 assert_eq!(tok.special(special), id, "{name}: {special}");
             }
@@ -49,8 +49,8 @@ fn folders_are_read_as_autotokenizer_reads_them() {
     }
 }
 
-/// A text that begins with BOS, as chat templates write it, gets no second one, where AutoTokenizer's call adds it: `apply_chat_template(tokenize=True)` gives one
-/// too. Other tokens that are put in front are AutoTokenizer's.
+/// A text that begins with BOS, as chat templates write it, has no second one prepended, where AutoTokenizer's call adds it:
+/// `apply_chat_template(tokenize=True)` returns one too. Other prepended tokens are AutoTokenizer's.
 #[test]
 fn a_text_that_begins_with_bos_gets_no_second() {
     let expect: Value =
@@ -88,8 +88,8 @@ fn what_was_read_is_saved_so_that_it_reads_the_same() {
     }
 }
 
-/// An added token is no entry of the model's vocabulary: it does not stand in other words (`single_word`), nor where only the
-/// normalized text has it. The ids are those of tokenizers 0.23.3.
+/// An added token is not an entry of the model's vocabulary: it does not match inside other words (`single_word`), nor where only
+/// the normalized text contains it. The ids are those of tokenizers 0.23.3.
 #[test]
 fn added_tokens_are_not_found_by_the_model() {
     let word = |content: &str, id: u32, single_word: bool, special: bool| json!({ "id": id, "content": content, "single_word": single_word, "lstrip": false, "rstrip": false, "normalized": !special, "special": special });
@@ -135,8 +135,8 @@ fn what_is_too_long_is_cut_on_the_side_that_the_folder_says() {
     assert_eq!(cut("left", 9, Some("a dog and a cat on it")), [2, 1988, 525, 288, 3, 1988, 288, 241, 3]);
 }
 
-/// Files of ranks: tiktoken's, by the names of their encodings, and Mistral's. `tests/reference/tokenizers/tiktoken_files.py` writes
-/// them, with the ids of tiktoken and mistral_common.
+/// Files of ranks: tiktoken's, by the names of their encodings, and Mistral's. `tests/reference/tokenizers/tiktoken_files.py`
+/// writes them, with the ids of tiktoken and mistral_common.
 #[test]
 fn ranks_give_the_ids_of_tiktoken_and_mistral_common() {
     let folder = Path::new("tests/data/token/ranks");
@@ -290,7 +290,7 @@ fn byte_level(name: &str) -> (Vec<String>, Vec<i32>, Vec<String>) {
     (tok.tokens().to_vec(), (0..tok.len() as u32).map(kind).collect(), merges)
 }
 
-/// The same vocabularies inside a GGUF, cut by llama.cpp's name for their pre-tokenizer.
+/// The same vocabularies inside a GGUF, split by llama.cpp's name for their pre-tokenizer.
 #[test]
 fn pre_tokenizers_of_llama_cpp_cut_as_their_families_do() {
     let expect = expect();
@@ -317,7 +317,7 @@ fn pre_tokenizers_of_llama_cpp_cut_as_their_families_do() {
             let special = bos.is_some();
             assert_eq!(tok.ids(&text, special).unwrap(), folder.ids(&text, special).unwrap(), "{family}: {text:?}");
         }
-        // the key has the last word
+        // the key takes precedence
         entries.push(("add_bos_token", Meta::Flag(false)));
         let tok = Tokenizer::open(gguf(family, &entries)).unwrap();
         assert_eq!(tok.ids("the cat", true).unwrap(), tok.ids("the cat", false).unwrap(), "{family}");
@@ -361,11 +361,11 @@ fn every_pre_tokenizer_of_llama_cpp_is_known() {
     assert!(error.contains("the pre-tokenizer `none` in a .gguf is not known here"), "{error}");
 }
 
-/// What llama.cpp does for each of the names that are cut in a way of their own: the words of a text, by hand.
+/// llama.cpp's behavior for each name with a special split: the words of a text, by hand.
 #[test]
 fn words_of_some_pre_tokenizers() {
     let (mut tokens, mut kinds, merges) = byte_level("plain-json");
-    // each word as one token, if the pre-tokenizer gives it: found by `ignore_merges` or not at all
+    // each word as one token, if the pre-tokenizer produces it: found by `ignore_merges` or not at all
     let words = ["123", "1", "12", "234", "1234", "don", "'t", "Ġdon", "don't"];
     for word in words.iter().filter(|word| !tokens.contains(&word.to_string())).collect::<Vec<_>>() {
         tokens.push(word.to_string());
@@ -389,7 +389,7 @@ fn words_of_some_pre_tokenizers() {
     assert_eq!(cut("llama-bpe", "don't"), ["don", "'t"]);
 }
 
-/// SentencePiece's own rule over symbols: the pair whose joint token scores best, and of equal ones the leftmost.
+/// SentencePiece's own rule over symbols: the pair whose merged token scores best; of equal ones the leftmost.
 fn by_the_rule(tokens: &[String], scores: &[f32], text: &str) -> Vec<String> {
     let mut symbols: Vec<String> = text.chars().map(String::from).collect();
     loop {
@@ -415,7 +415,7 @@ fn scores_that_tie_merge_from_the_left() {
         (state >> 33) % below
     };
     for round in 0..20 {
-        // all equal, then some levels that several share
+        // all equal, then some levels shared by several
         let scores: Vec<f32> = (0..tokens.len()).map(|_| if round == 0 { 0.0 } else { -(draw(4) as f32) }).collect();
         let entries = [
             ("model", Meta::Text("llama")),
@@ -432,7 +432,7 @@ fn scores_that_tie_merge_from_the_left() {
             let ids: Vec<u32> = want.iter().map(|token| tok.id(token).unwrap()).collect();
             assert_eq!(tok.ids(&text, false).unwrap(), ids);
         }
-        // the beginning is llama.cpp's own choice, 1 where no key says it
+        // the prefix is llama.cpp's own choice, 1 without a key
         assert_eq!(tok.ids("", true).unwrap(), [1]);
     }
 }
@@ -481,13 +481,13 @@ fn bert_and_t5_inside_a_gguf() {
     ];
     let tok = Tokenizer::open(gguf("t5", &entries)).unwrap();
     let folder = open("t5");
-    // tabs and line ends are white space to T5's class, and what the replacements say to SentencePiece
+    // tabs and line ends are white space to T5's class, and as the replacements define to SentencePiece
     for text in texts.iter().filter(|text| !text.contains(['\t', '\n', '\r', '▁', '<', '\u{2009}', '\u{1}'])) {
         assert_eq!(tok.ids(text, true).unwrap(), folder.ids(text, true).unwrap(), "{text:?}");
     }
 }
 
-/// Base64, read by the rule.
+/// Base64, decoded by the rule.
 fn bytes_of(text: &str) -> Vec<u8> {
     const SIGNS: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let bits: Vec<u8> = text
@@ -501,7 +501,7 @@ fn bytes_of(text: &str) -> Vec<u8> {
     bits.chunks_exact(8).map(|byte| byte.iter().fold(0, |value, bit| value << 1 | bit)).collect()
 }
 
-/// The engine's decoder would not survive an empty token.
+/// The engine's decoder would panic on an empty token.
 #[test]
 fn a_decoder_may_strip_ends() {
     let mut spec = json_of("plain-json/tokenizer.json");
@@ -512,7 +512,7 @@ fn a_decoder_may_strip_ends() {
     assert_eq!(["xxaxxxx", "", "x", "a"].map(decoded), ["xaxx", "", "", "a"]);
 }
 
-/// A description that is not one is an error, whatever stands where.
+/// An invalid description is an error, whatever its contents.
 #[test]
 fn descriptions_that_are_none_are_errors() {
     let error = |spec: Value| Tokenizer::from_json(spec, Default::default()).err().unwrap().to_string();
@@ -551,7 +551,7 @@ fn descriptions_that_are_none_are_errors() {
     assert!(error(far).contains("the added token `<x>` has the id 5, but the vocabulary has 1 entries"));
 }
 
-/// Folders with one setting changed are read as AutoTokenizer reads them: `tests/reference/tokenizers/siblings.py`.
+/// Folders with one changed setting are read as AutoTokenizer reads them: `tests/reference/tokenizers/siblings.py`.
 #[test]
 fn one_changed_setting_means_what_it_means_to_autotokenizer() {
     let text = std::fs::read_to_string("tests/data/token/siblings.jsonl").unwrap();

@@ -1,4 +1,4 @@
-//! Training: what a script can't see of optimizers, records and checkpoints.
+//! Properties of optimizers, records and checkpoints that scripts can't observe.
 
 use levain::tensor::{Array, Device, Param, Rng, Tensor, rng};
 use levain::train::{Checkpoint, Group, Optimizer, Record, Rule};
@@ -89,7 +89,7 @@ fn groups_keep_their_ratio() {
     assert_eq!((numbers(&a), numbers(&b)), (vec![0.5], vec![0.95]));
 }
 
-/// A run of so many noisy steps, by the run's random numbers.
+/// A run of the given number of noisy steps, with the run's random numbers.
 fn run(opt: &Optimizer, w: &Tensor, steps: usize) {
     for _ in 0..steps {
         let grad: Vec<f32> = rng::with_run(|rng| (0..2).map(|_| rng.normal() as f32).collect());
@@ -180,7 +180,7 @@ fn a_save_that_fails_leaves_what_was_there() {
     let folder = tempfile::tempdir().unwrap();
     let w = weight(&[1.0], "w");
     let opt = optimizer(ADAMW, 0.1, 0.0, &[&w]);
-    // a folder that is no checkpoint is not replaced
+    // a folder that is not a checkpoint is not replaced
     std::fs::write(folder.path().join("thesis.txt"), b"years of work").unwrap();
     let save = |path: &Path| Checkpoint::at(path).save(1, &opt.params(), &opt, json!({})).unwrap_err();
     assert!(save(folder.path()).what().contains("is not a checkpoint"));
@@ -197,7 +197,7 @@ fn a_record_drops_what_came_after_the_checkpoint() {
     assert!(!path.exists());
     (1..=4).for_each(|step| log.add(row(step)).unwrap());
     let whole = std::fs::read_to_string(&path).unwrap();
-    // a kill cut the last line
+    // a kill truncated the last line
     std::fs::write(&path, &whole[..whole.len() - 5]).unwrap();
     assert_eq!(Record::reopen(&path, 9).unwrap().len(), 3);
     let log = Record::reopen(&path, 2).unwrap();
@@ -229,7 +229,7 @@ fn the_bootstrap_holds_the_mean() {
     assert!((165..=192).contains(&held), "{held} of 200");
 }
 
-/// The payloads of an event file, whose framing is held against its lengths.
+/// The payloads of an event file, whose framing is checked against its lengths.
 fn events(path: &std::path::Path) -> Vec<Vec<u8>> {
     let bytes = std::fs::read(path).unwrap();
     let (mut at, mut found) = (0, Vec::new());
@@ -252,7 +252,7 @@ fn an_event_file_for_tensorboard_grows_with_the_record_and_is_cut_with_it() {
     let log = Record::create(&path).with_events().unwrap();
     (1..=3).for_each(|step| log.add(row(step)).unwrap());
     let file = folder.path().join("events.out.tfevents.0.log");
-    // as every such file begins: 24 bytes, and the masked sum of that length
+    // the start of every such file: 24 bytes, and the masked sum of that length
     assert_eq!(std::fs::read(&file).unwrap()[..12], [0x18, 0, 0, 0, 0, 0, 0, 0, 0xa3, 0x7f, 0x4b, 0x22]);
     let all = events(&file);
     assert!(all.len() == 4 && all[0].ends_with(b"brain.Event:2"));

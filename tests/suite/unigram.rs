@@ -1,5 +1,5 @@
-//! Training of Unigram tokenizers: the same bits on any number of threads, whole alphabets, exact sizes, and text that is no less likely than with the trainer
-//! of the `tokenizers` crate.
+//! Training of Unigram tokenizers: the same bits on any number of threads, whole alphabets, exact sizes, and text that is at
+//! least as likely as with the trainer of the `tokenizers` crate.
 
 use levain::cancel::{self, Cancel};
 use levain::data::{Dataset, TextForm};
@@ -13,7 +13,7 @@ fn training(vocab_size: usize) -> Training {
     Training { model_type: "unigram".into(), vocab_size, ..Training::default() }
 }
 
-/// Articles of statutes: the first of them, and as many others.
+/// Articles of statutes: the first given number of them, and as many others.
 fn articles(count: usize) -> (Vec<String>, Vec<String>) {
     let path = Path::new("scripts/data/statutes.parquet");
     let data = Dataset::from(levain::data::read("test", path, TextForm::default()).unwrap());
@@ -49,7 +49,7 @@ fn the_same_bits_on_one_thread_and_several() {
 #[test]
 fn a_vocabulary_is_as_large_as_asked_and_has_every_letter() {
     let (mut texts, _) = articles(60);
-    // the tokens of bytes are there already, and what looks like one is none
+    // the byte tokens are already there, and a text that looks like one is not one
     texts.extend((0..30).map(|_| "see <0x41> and <pad> and \u{1f35e}".to_string()));
     let letters: BTreeSet<char> = texts
         .iter()
@@ -72,7 +72,7 @@ fn a_vocabulary_is_as_large_as_asked_and_has_every_letter() {
     }
     let error = Tokenizer::train(&texts, &training(least - 1)).err().unwrap().to_string();
     assert!(error.contains(&format!("the texts have {} characters", letters.len() + 1)), "{error}");
-    // what has nothing more to learn is smaller
+    // a corpus with nothing more to learn yields a smaller vocabulary
     let tok = Tokenizer::train(&["to be or not to be"], &training(2000)).unwrap();
     assert!(tok.len() < 290 && tok.id("▁be").is_some(), "{tok}");
 }
@@ -102,7 +102,7 @@ fn an_interruption_ends_it() {
     cancel::under(&cancel, || assert!(Tokenizer::train(&texts, &training(3000)).err().unwrap().is_interrupted()));
 }
 
-/// The logarithm of the probability of texts under a model, and the tokens of their best cuts.
+/// The log probability of texts under a model, and the tokens of their best segmentations.
 fn likelihood(model: &[(String, f64)], texts: &[String]) -> (f64, usize) {
     let scores: HashMap<&str, f64> = model.iter().map(|(token, score)| (token.as_str(), *score)).collect();
     let unknown = model.iter().map(|(_, score)| *score).fold(0.0, f64::min) - 10.0;

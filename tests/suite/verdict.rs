@@ -25,7 +25,7 @@ fn start(folder: &Path, arms: &str) -> Child {
     let script = folder.join("verdict.rhai");
     std::fs::write(&script, SCRIPT).unwrap();
     let mut command = Command::new(env!("CARGO_BIN_EXE_levain"));
-    // the same path in both folders: it is among the options that a result holds
+    // the same path in both folders: it is among the options stored in a result
     command.current_dir(folder).arg("run").arg("verdict.rhai").args(["out=out", arms]);
     command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
 }
@@ -35,12 +35,12 @@ fn done(child: Child) {
     assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
 }
 
-/// What came of it, without the seconds.
+/// The result, without elapsed seconds.
 fn result(folder: &Path) -> serde_json::Value {
     without_seconds(&folder.join("out/result.json"))
 }
 
-/// A result without the seconds that it took.
+/// A result without elapsed seconds.
 pub fn without_seconds(path: &Path) -> serde_json::Value {
     fn forget(value: &mut serde_json::Value) {
         if let Some(map) = value.as_object_mut() {
@@ -77,7 +77,7 @@ fn an_interrupted_verdict_goes_on_to_the_same_result_and_takes_more_arms() {
     assert_eq!(std::fs::metadata(&first).unwrap().modified().unwrap(), kept, "what was done is not done again");
 
     done(start(broken.path(), "arms=control,extended,base"));
-    // the comparisons stay as they were; what is decided of them is that of the second look
+    // the comparisons stay as they were; their decisions are those of the second look
     let comparisons = |found: &serde_json::Value| -> Vec<serde_json::Value> {
         let keys = ["arm", "of", "gain", "low", "high", "margin", "items", "documents", "seeds"];
         let questions = found[0]["questions"].as_array().unwrap().iter();

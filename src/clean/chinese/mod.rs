@@ -1,18 +1,19 @@
-//! Traditional and simplified characters, by OpenCC's dictionaries: phrases before characters, the longest first.
+//! Conversion between traditional and simplified characters with OpenCC's dictionaries: phrases before characters, longest match
+//! first.
 
 use crate::token::words::FastMap;
 use std::borrow::Cow;
 use std::io::Read;
 use std::sync::LazyLock;
 
-/// What a text is written in.
+/// The script of a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ChineseScript {
     Traditional,
     Simplified,
 }
 
-/// Entries by their first character, the longest first.
+/// Entries by first character, longest first.
 #[derive(Default)]
 struct Table(FastMap<char, Vec<(String, String)>>);
 
@@ -30,7 +31,7 @@ impl Table {
         self
     }
 
-    /// The longest entry that a text begins with.
+    /// The longest entry that is a prefix of the text.
     fn longest(&self, text: &str, first: char) -> Option<&(String, String)> {
         self.0.get(&first)?.iter().find(|(key, _)| text.starts_with(key.as_str()))
     }
@@ -39,13 +40,13 @@ impl Table {
 struct Dictionary {
     traditional: Table,
     simplified: Table,
-    /// Characters that Unicode has twice.
+    /// Characters that Unicode encodes twice.
     compatible: Table,
 }
 
 static DICTIONARY: LazyLock<Dictionary> = LazyLock::new(|| {
     let mut text = String::new();
-    // it is part of the program, and a test reads it
+    // compiled into the program and read by a test
     let _ = flate2::read::GzDecoder::new(&include_bytes!("dictionary.gz")[..]).read_to_string(&mut text);
     let (mut traditional, mut simplified, mut compatible) = (Table::default(), Table::default(), Table::default());
     let mut name = "";
@@ -63,7 +64,7 @@ static DICTIONARY: LazyLock<Dictionary> = LazyLock::new(|| {
     Dictionary { traditional: traditional.sorted(), simplified: simplified.sorted(), compatible: compatible.sorted() }
 });
 
-/// A text in traditional or simplified characters.
+/// Converts a text to traditional or simplified characters.
 pub fn convert(text: &str, to: ChineseScript) -> Cow<'_, str> {
     if text.is_ascii() {
         return text.into();

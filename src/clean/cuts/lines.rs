@@ -1,4 +1,4 @@
-//! Lines and paragraphs that several texts have: menus, notices, headers of a site (Wenzek et al. 2020, CCNet; Penedo et al. 2023).
+//! Lines and paragraphs shared by several texts: menus, notices, site headers (Wenzek et al. 2020, CCNet; Penedo et al. 2023).
 
 use super::{Hashed, Places, hashed};
 use crate::clean::near::{each_unit, mixed};
@@ -10,7 +10,7 @@ use std::ops::Range;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LineKind {
     Line,
-    /// Lines between blank ones.
+    /// Lines between blank lines.
     Paragraph,
 }
 
@@ -18,15 +18,15 @@ pub enum LineKind {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct LinePlan {
     pub kind: LineKind,
-    /// How many rows have it at least.
+    /// Minimum number of rows that contain the line.
     pub min_documents: usize,
-    /// Words, characters of scripts without spaces, that it has at least.
+    /// Minimum length in words; characters in scripts without spaces.
     pub min_words: usize,
-    /// Whether the first of them stays.
+    /// Whether the first occurrence stays.
     pub keeps_first: bool,
-    /// Whether all numbers are the same.
+    /// Whether all numbers are treated as equal.
     pub numbers: bool,
-    /// Whether a row of which nothing would be left stays as it is.
+    /// Whether a row that would become empty stays unchanged.
     pub keeps_whole: bool,
 }
 
@@ -38,7 +38,7 @@ impl LinePlan {
         Ok(())
     }
 
-    /// Hashes of the lines of a text. Case, marks and width do not count; a line without a letter or digit is none.
+    /// Hashes of the lines of a text. Case, marks and width are ignored; a line without a letter or digit has no hash.
     pub fn hash(&self, text: &str, row: u32, found: &mut Vec<Hashed>) {
         each_part(text, self.kind, |range| {
             let part =
@@ -55,7 +55,7 @@ impl LinePlan {
         });
     }
 
-    /// Chooses the places that are cut.
+    /// Selects the places to cut.
     pub(super) fn choose(&self, hashes: Sorted<24>, places: &mut Places) -> Result<()> {
         let mut group = Group::default();
         for entry in hashes {
@@ -72,7 +72,7 @@ impl LinePlan {
                 group.held.push(place);
                 continue;
             }
-            // there are enough: those that waited go, and those that come
+            // the minimum is reached: the held-back places are cut, and all later ones
             for held in std::mem::take(&mut group.held) {
                 let is_first = group.first.is_none();
                 let first = *group.first.get_or_insert(held[0]);
@@ -87,18 +87,18 @@ impl LinePlan {
     }
 }
 
-/// Lines of one hash.
+/// Lines with the same hash.
 #[derive(Default)]
 struct Group {
     hash: [u8; 12],
-    /// Until there are enough rows that have it.
+    /// Places held back until enough rows have the line.
     held: Vec<[u32; 3]>,
     documents: usize,
     last_row: Option<u32>,
     first: Option<u32>,
 }
 
-/// Calls `part` with the place of each line, with its end; of each paragraph, with the blank lines behind it.
+/// Calls `part` with the range of each line, its line end included; of each paragraph, with the blank lines after it.
 pub fn each_part(text: &str, kind: LineKind, mut part: impl FnMut(Range<usize>)) {
     let (mut start, mut at, mut is_blank) = (0, 0, true);
     for line in text.split_inclusive('\n') {
@@ -120,7 +120,7 @@ pub fn each_part(text: &str, kind: LineKind, mut part: impl FnMut(Range<usize>))
     }
 }
 
-/// A text with a 0 in place of each number.
+/// Replaces each number of a text with 0.
 fn same_numbers(text: &str) -> Cow<'_, str> {
     if !text.chars().any(char::is_numeric) {
         return Cow::Borrowed(text);

@@ -1,5 +1,6 @@
-//! What many texts have in common is cut out of them: lines, paragraphs, and spans of any place. Found by sorting hashes of all of
-//! them, beyond memory in files, so that what comes of it does not depend on threads or on how many rows are read at a time.
+//! Cuts out text that many rows share: lines, paragraphs, and spans at any position. Duplicates are found by sorting hashes of
+//! all candidates, on disk beyond the memory limit, so the result does not depend on threads or on the number of rows read at a
+//! time.
 
 mod lines;
 mod spans;
@@ -15,22 +16,22 @@ use crate::{Result, bail, tasks};
 use std::iter::Peekable;
 use std::ops::Range;
 
-/// Bytes that stay in memory while hashes are gathered, and while places are.
+/// Memory limit in bytes for hashes while they are gathered, and for places.
 const ROOM: usize = 32 << 20;
-/// Rows whose texts are hashed together, and by one thread.
+/// Rows hashed together, and rows per thread.
 const ROWS: (usize, usize) = (4096, 64);
 
-/// What is looked for in texts.
+/// The unit of text to search for.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum CutPlan {
     Lines(LinePlan),
     Spans(SpanPlan),
 }
 
-/// A hash of 96 bits and where it was found.
+/// A 96-bit hash and where it was found.
 const HASHED: usize = 24;
 type Hashed = [u8; HASHED];
-/// A place in a row, and the row that has the same.
+/// A place in a row, and the row with the same text.
 const PLACED: usize = 16;
 
 fn hashed(high: u64, low: u32, place: [u32; 3]) -> Hashed {
@@ -44,7 +45,7 @@ fn hashed(high: u64, low: u32, place: [u32; 3]) -> Hashed {
     entry
 }
 
-/// Places that are cut, in the order of their rows.
+/// Places to cut, in row order.
 struct Places(Sorter<PLACED>);
 
 impl Places {
@@ -74,12 +75,12 @@ impl CutPlan {
         }
     }
 
-    /// Finds what is cut, among rows that come in parts.
+    /// Finds the cuts in rows that arrive in parts.
     pub fn find(&self, who: &str, parts: impl Iterator<Item = Result<Dataset>>, field: &str) -> Result<Cuts> {
         self.find_within(who, parts, field, ROOM)
     }
 
-    /// [`CutPlan::find`] with so many bytes in memory.
+    /// [`CutPlan::find`] with the given number of bytes in memory.
     pub fn find_within(
         &self,
         who: &str,
@@ -133,15 +134,15 @@ impl CutPlan {
     }
 }
 
-/// What is cut of which row, as the rows come.
+/// The cuts of each row, in row order.
 pub struct Cuts {
     plan: CutPlan,
     places: Peekable<Sorted<PLACED>>,
-    /// Sorted runs of hashes that were in a file.
+    /// Sorted runs of hashes that went to a file.
     pub runs: usize,
 }
 
-/// A part of a text, and the row that has it too.
+/// A part of a text, and the row that also has it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Place {
     pub start: u32,
@@ -150,7 +151,7 @@ pub struct Place {
 }
 
 impl Cuts {
-    /// The places of a row. Rows are asked for in their order.
+    /// The places to cut of a row. Rows must be requested in order.
     pub fn of_row(&mut self, row: u32) -> Result<Vec<Place>> {
         let mut places: Vec<Place> = Vec::new();
         loop {
@@ -172,7 +173,7 @@ impl Cuts {
     }
 }
 
-/// A part of a text that is cut out, and why.
+/// A part of a text to cut, and the reason.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Cut {
     pub rule: &'static str,
@@ -181,7 +182,7 @@ pub struct Cut {
 }
 
 impl CutPlan {
-    /// The parts of a text at these places; `number` tells of a row how it is called.
+    /// The parts of a text at these places; `number` maps a row to its displayed number.
     pub fn cuts(&self, text: &str, places: &[Place], number: impl Fn(u32) -> u64) -> Vec<Cut> {
         let rule = self.rule();
         match self {
@@ -193,7 +194,7 @@ impl CutPlan {
                 };
                 let mut cuts: Vec<Cut> = places.iter().map(cut).collect();
                 close_gaps(text, &mut cuts);
-                // boilerplate stands beside a text; what is all of a text is one
+                // boilerplate accompanies a text; a line that is the whole text is not boilerplate
                 if plan.keeps_whole && without(text, &cuts).is_none() {
                     cuts.clear();
                 }
@@ -214,12 +215,12 @@ impl CutPlan {
     }
 }
 
-/// Calls `line` with the place of each line of a text, with its end.
+/// Calls `line` with the range of each line of a text, its line end included.
 pub fn each_line(text: &str, line: impl FnMut(Range<usize>)) {
     lines::each_part(text, LineKind::Line, line);
 }
 
-/// Takes the blank lines behind cut lines to them, where there is a blank line, or nothing, before them.
+/// Extends cuts over the blank lines after them where a blank line, or the start of the text, precedes them.
 pub fn close_gaps(text: &str, cuts: &mut [Cut]) {
     let mut chain = 0..0;
     for at in 0..cuts.len() {
@@ -241,7 +242,7 @@ pub fn close_gaps(text: &str, cuts: &mut [Cut]) {
     }
 }
 
-/// A text without its cuts, which are in order; none where nothing but marks is left.
+/// Returns a text without its cuts, which are in order; `None` where only marks remain.
 pub fn without(text: &str, cuts: &[Cut]) -> Option<String> {
     let mut left = String::with_capacity(text.len());
     let mut at = 0;

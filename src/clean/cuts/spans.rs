@@ -1,6 +1,6 @@
-//! Spans of many words that were there before, wherever they begin: what the suffix array of Lee et al. 2022 finds. A span of `words`
-//! words that comes twice has the same hash twice, and longer ones are several of these; so hashes are sorted and not suffixes,
-//! which takes bounded memory.
+//! Repeated spans of many words, at any position: the duplicates that the suffix array of Lee et al. 2022 finds. A span of
+//! `words` words that occurs twice has the same hash twice, and a longer one consists of several of these; so hashes are sorted
+//! instead of suffixes, in bounded memory.
 
 use super::{Hashed, Place, Places, hashed};
 use crate::clean::near::{each_unit, is_alone, mixed};
@@ -11,13 +11,13 @@ use std::ops::Range;
 /// Which spans are cut.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct SpanPlan {
-    /// Words that a span has at least.
+    /// Minimum length of a span in words.
     pub words: usize,
-    /// Characters, of a span that begins in a script without spaces between words.
+    /// Minimum length in characters of a span that begins in a script without spaces between words.
     pub characters: usize,
 }
 
-/// Factors of two polynomials over units, whose values at the end and at the start of a window give the window's hash.
+/// Factors of two polynomials over units: the hash of a window follows from their values at its start and its end.
 const HIGH: u64 = 0x9e37_79b9_7f4a_7c15;
 const LOW: u64 = 0xd6e8_feb8_6659_fd93;
 
@@ -29,7 +29,7 @@ impl SpanPlan {
         Ok(())
     }
 
-    /// How many units a window has that begins with such a unit.
+    /// Number of units in a window that begins with such a unit.
     fn length(&self, alone: bool) -> usize {
         if alone { self.characters } else { self.words }
     }
@@ -65,7 +65,8 @@ impl SpanPlan {
         }
     }
 
-    /// Chooses the units that are cut: of each window all but the first, as far as they are not the first's own.
+    /// Selects the units to cut: every window except the first occurrence, without the units that belong to the first occurrence
+    /// itself.
     pub(super) fn choose(&self, hashes: Sorted<24>, places: &mut Places) -> Result<()> {
         let mut first = ([0; 12], [0; 3]);
         let mut is_open = false;
@@ -88,8 +89,8 @@ impl SpanPlan {
     }
 }
 
-/// Where these units are in the text: each place with what stands behind its last unit, and at the start of a text with what stands
-/// before its first.
+/// The text ranges of these units: each range includes the text after its last unit, and at the start of a text the text before
+/// its first unit.
 pub(super) fn ranges(text: &str, places: &[Place]) -> Vec<Range<usize>> {
     let mut starts = Vec::with_capacity(text.len() / 5);
     each_unit(text, |_, place| starts.push(place.start));

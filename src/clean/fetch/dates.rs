@@ -1,11 +1,11 @@
-//! Dates of HTTP, as far as they are needed: when something was fetched, and when a host asks to come back.
+//! HTTP dates for two purposes: the time of a fetch, and the time after which a host accepts the next request.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 const DAY: u64 = 86_400;
 const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
-/// Days from 1970-01-01 to a day of the calendar (Hinnant 2013).
+/// Days from 1970-01-01 to a calendar date (Hinnant 2013).
 fn days(year: i64, month: i64, day: i64) -> i64 {
     let year = if month <= 2 { year - 1 } else { year };
     let era = year.div_euclid(400);
@@ -27,7 +27,7 @@ pub fn written(time: SystemTime) -> String {
     format!("{year:04}-{month:02}-{date:02}T{:02}:{:02}:{:02}Z", rest / 3600, rest / 60 % 60, rest % 60)
 }
 
-/// How long from now a `Retry-After` is: seconds, or a date.
+/// Delay of a `Retry-After` header: seconds, or a date.
 pub fn until(value: &str, now: SystemTime) -> Option<Duration> {
     if let Ok(seconds) = value.trim().parse::<u64>() {
         return Some(Duration::from_secs(seconds));

@@ -1,4 +1,4 @@
-//! Hosts: what each lets a program fetch, and when it may be asked next.
+//! Hosts: the paths that each allows, and the time of its next request.
 
 use super::robots::{MOST, Robots};
 use super::{FetchPlan, WHO};
@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// How long a wait goes on before it is asked whether it has to end.
+/// Interval between two interrupt checks during a wait.
 const GLANCE: Duration = Duration::from_millis(50);
 
 #[derive(Default)]
@@ -19,7 +19,7 @@ pub struct Hosts(Mutex<HashMap<String, Arc<Host>>>);
 #[derive(Default)]
 pub struct Host {
     robots: Mutex<Option<Robots>>,
-    /// When it may be asked next.
+    /// Time of the earliest next request.
     next: Mutex<Option<Instant>>,
 }
 
@@ -30,7 +30,7 @@ impl Hosts {
 }
 
 impl Host {
-    /// What its robots.txt says. One that is not there allows all; one that can't be had now allows nothing (RFC 9309, 2.3.1).
+    /// The rules of its robots.txt. A missing file allows all; an unreachable one allows nothing (RFC 9309, 2.3.1).
     pub fn robots(&self, name: &str, client: &Client, plan: &FetchPlan) -> Result<Robots> {
         if !plan.robots {
             return Ok(Robots::default());
@@ -67,7 +67,7 @@ impl Host {
         Ok(found)
     }
 
-    /// Waits until the host may be asked again; `delay` is the time from then to the next request.
+    /// Waits until the host accepts another request; `delay` is the time from then to the request after it.
     pub fn wait(&self, delay: Duration) -> Result<()> {
         let until = {
             let mut next = unpoisoned(self.next.lock());
@@ -79,7 +79,7 @@ impl Host {
         pause(until.saturating_duration_since(Instant::now()))
     }
 
-    /// Asks nothing of the host for so long.
+    /// Sends the host no request for this duration.
     pub fn rest(&self, time: Duration) {
         let mut next = unpoisoned(self.next.lock());
         let until = Instant::now() + time;
@@ -87,7 +87,7 @@ impl Host {
     }
 }
 
-/// Waits, as long as nobody asks to stop.
+/// Waits, unless an interrupt is requested.
 pub fn pause(time: Duration) -> Result<()> {
     let end = Instant::now() + time;
     loop {

@@ -1,4 +1,4 @@
-//! What was fetched so far: a line for each page, written behind the others as it comes, so that an interrupted run goes on.
+//! The log of fetched pages: one line per page, appended as it arrives, so that an interrupted run resumes.
 
 use super::WHO;
 use crate::files::{self, Counted};
@@ -13,12 +13,12 @@ pub struct Log {
     path: PathBuf,
     file: Counted<File>,
     length: u64,
-    /// Where the line of each address is.
+    /// Offset of the line of each address.
     places: HashMap<String, (u64, u64)>,
 }
 
 impl Log {
-    /// The one of an earlier run, without what a kill has left of its last line.
+    /// Opens the log of an earlier run, without an incomplete last line that a kill left.
     pub fn open(path: &Path) -> Result<Log> {
         let mut log = Log { path: path.into(), file: files::append(WHO, path)?, length: 0, places: HashMap::new() };
         let told = |error: std::io::Error| Error::io(WHO, path, &error);

@@ -1,5 +1,5 @@
-//! Fetching: pages of a list of addresses, politely. Hosts are asked side by side, and one host never twice at once: after its
-//! robots.txt, at its pace, again where it is busy, and no more of it once it was fetched.
+//! Fetches the pages of a list of addresses politely. Hosts are fetched in parallel, one request at a time per host: after its
+//! robots.txt, at its pace, with retries while it is busy. Pages already fetched are not requested again.
 
 mod dates;
 mod hosts;
@@ -27,38 +27,38 @@ use std::time::Duration;
 
 const WHO: &str = "clean::fetch";
 
-/// How pages are fetched.
+/// Options of a fetch.
 #[derive(Clone, Debug)]
 pub struct FetchPlan {
-    /// The folder for the pages, and for what is known of them.
+    /// The folder for the pages and the log.
     pub out: PathBuf,
-    /// The time between two requests of a host at least.
+    /// Minimum time between two requests to a host.
     pub delay: Duration,
-    /// How often a request is made again that failed for now.
+    /// Number of retries after a temporary failure.
     pub retries: usize,
-    /// Before the first of these; then twice as long.
+    /// Delay before the first retry; it doubles with each further one.
     pub pause: Duration,
-    /// How long an answer may take.
+    /// Timeout of a response.
     pub timeout: Duration,
-    /// Bytes that a page may have.
+    /// Maximum size of a page in bytes.
     pub max_bytes: usize,
-    /// Whether robots.txt is asked.
+    /// Whether robots.txt is respected.
     pub robots: bool,
-    /// Hosts that are asked side by side.
+    /// Number of hosts fetched in parallel.
     pub hosts: usize,
-    /// Whom a host can write to.
+    /// Contact address sent to hosts.
     pub contact: Option<String>,
 }
 
-/// What came of it.
+/// Result of a fetch.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct FetchCount {
     pub urls: usize,
-    /// Pages that are there, and how many of them were before.
+    /// Number of pages present, and of those present before.
     pub pages: usize,
     pub cached: usize,
     pub failed: usize,
-    /// Requests that were made, those for robots.txt left out.
+    /// Number of requests, without those for robots.txt.
     pub requests: usize,
 }
 
@@ -69,7 +69,8 @@ impl FetchPlan {
         contact.map(|contact| ("user-agent", format!("levain/{version} (+{contact})"))).into_iter().collect()
     }
 
-    /// Fetches what of these addresses is not there yet. `out` has `pages.jsonl` and `failed.jsonl` then, in their order.
+    /// Fetches the missing pages of these addresses. On return `out` has `pages.jsonl` and `failed.jsonl`, in the order of the
+    /// addresses.
     pub fn run(&self, urls: &[String]) -> Result<FetchCount> {
         http::permitted(WHO)?;
         files::make_folder(WHO, &self.out)?;
@@ -98,7 +99,7 @@ impl FetchPlan {
         Ok(FetchCount { urls: urls.len(), cached, requests, ..count })
     }
 
-    /// Asks hosts side by side, each for its pages one by one.
+    /// Fetches hosts in parallel, the pages of each host one by one.
     fn fetch<'u>(
         &self,
         queues: VecDeque<(String, Vec<&'u str>)>,
@@ -148,7 +149,7 @@ impl FetchPlan {
         }
     }
 
-    /// Writes what there is, in the order of the addresses.
+    /// Writes the results, in the order of the addresses.
     fn write(&self, urls: &[&String], log: &mut Log, failed: &HashMap<&str, String>) -> Result<FetchCount> {
         let mut count = FetchCount::default();
         let mut told: Vec<Map<String, Value>> = Vec::new();

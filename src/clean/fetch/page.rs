@@ -1,4 +1,4 @@
-//! One page: asked for as its host allows, again where the host is busy, and on where it is sent.
+//! Fetches one page: as its host allows, with retries while the host is busy, following redirects.
 
 use super::hosts::Hosts;
 use super::{FetchPlan, PageUrl, WHO, dates, failure};
@@ -8,21 +8,21 @@ use crate::{Result, cancel, text};
 use serde_json::{Map, Value, json};
 use std::time::{Duration, SystemTime};
 
-/// Hops that a page may be sent on.
+/// Maximum number of redirects of a page.
 const HOPS: usize = 5;
-/// The longest that is waited where a host asks to come back.
+/// Maximum wait when a host sends `Retry-After`.
 const PATIENCE: Duration = Duration::from_secs(300);
 
-/// What came of an address.
+/// Result of an address.
 pub enum Outcome {
     Page(Map<String, Value>),
-    /// It has no page, and will have none.
+    /// Failed for good.
     Never(Map<String, Value>),
-    /// It may have one another time.
+    /// Failed for now; a later run may succeed.
     NotNow(String),
 }
 
-/// Fetches a page, and returns how many requests that took.
+/// Fetches a page, and returns the number of requests made.
 pub fn fetch(url: &str, client: &Client, hosts: &Hosts, plan: &FetchPlan) -> Result<(Outcome, usize)> {
     let never = |why: &str, status: Option<u16>| Outcome::Never(failure(url, why, status));
     let Some(mut at) = PageUrl::parse(url) else { return Ok((never("it is no address of http or https", None), 0)) };
@@ -56,7 +56,7 @@ pub fn fetch(url: &str, client: &Client, hosts: &Hosts, plan: &FetchPlan) -> Res
                 let seconds = text::thousands(wait.as_secs());
                 return Ok((Outcome::NotNow(format!("{why}, and it asks to come back in {seconds} s")), requests));
             }
-            // nothing else of the host meanwhile
+            // no other request to the host meanwhile
             host.rest(wait);
             tries += 1;
         };
@@ -74,7 +74,7 @@ pub fn fetch(url: &str, client: &Client, hosts: &Hosts, plan: &FetchPlan) -> Res
     Ok((never(&format!("it is sent on more than {HOPS} times"), None), requests))
 }
 
-/// The row of a page: as one of a WARC.
+/// The row of a page, with the fields of a WARC record.
 fn page(url: &str, at: &PageUrl, answer: Answer, plan: &FetchPlan) -> Outcome {
     let status = answer.status;
     let header = answer.header("content-type").unwrap_or("text/html").to_string();

@@ -1,30 +1,30 @@
-//! robots.txt: which pages a host lets a program fetch, and how often (RFC 9309; `Crawl-delay` beside it).
+//! robots.txt: the paths that a host allows a program to fetch, and how often (RFC 9309; also `Crawl-delay`).
 
 use std::time::Duration;
 
-/// The name that a host may speak to.
+/// The user agent that groups may name.
 const NAME: &str = "levain";
-/// Bytes of a robots.txt that are read.
+/// Maximum number of bytes read of a robots.txt.
 pub const MOST: usize = 512 << 10;
 
-/// What a host says.
+/// The rules of a host.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Robots {
-    /// Patterns, and whether what they mean may be fetched.
+    /// Patterns, and whether each allows its paths.
     rules: Vec<(String, bool)>,
     /// Seconds between two requests.
     pub delay: Option<Duration>,
-    /// It could not be had: what it says is not known, so nothing is allowed.
+    /// The file was unreachable: its rules are unknown, so nothing is allowed.
     pub is_missing: bool,
 }
 
 impl Robots {
-    /// Of a host that did not tell its rules.
+    /// The rules of a host whose robots.txt was unreachable.
     pub fn missing() -> Robots {
         Robots { rules: vec![("/".into(), false)], delay: None, is_missing: true }
     }
 
-    /// Reads the groups that speak to levain, or else those that speak to all.
+    /// Reads the groups for levain, or, without any, the groups for all agents.
     pub fn read(text: &str) -> Robots {
         let (mut own, mut all) = (None, Robots::default());
         let (mut to_own, mut to_all, mut in_names) = (false, false, false);
@@ -36,7 +36,7 @@ impl Robots {
                 if !in_names {
                     (to_own, to_all, in_names) = (false, false, true);
                 }
-                // a name may have a version behind it
+                // a version may follow the name
                 let name = value.split('/').next().unwrap_or_default().trim();
                 to_own |= name.eq_ignore_ascii_case(NAME);
                 to_all |= name == "*";
@@ -63,14 +63,14 @@ impl Robots {
         }
     }
 
-    /// Whether a path may be fetched: the longest pattern says it, and of equal ones the one that allows.
+    /// Whether a path may be fetched: the longest matching pattern decides; of equally long ones, the one that allows.
     pub fn allows(&self, path: &str) -> bool {
         let fitting = self.rules.iter().filter(|(pattern, _)| fits(pattern.as_bytes(), path.as_bytes()));
         fitting.max_by_key(|(pattern, allows)| (pattern.len(), *allows)).is_none_or(|(_, allows)| *allows)
     }
 }
 
-/// Whether a path begins as a pattern says, in which `*` is anything and `$` the end.
+/// Whether a path matches a pattern from its start; `*` is any text and `$` the end.
 fn fits(pattern: &[u8], path: &[u8]) -> bool {
     let (pattern, to_end) = pattern.strip_suffix(b"$").map_or((pattern, false), |pattern| (pattern, true));
     let mut parts = pattern.split(|byte| *byte == b'*');

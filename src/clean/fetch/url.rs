@@ -1,16 +1,16 @@
 //! Addresses of pages, as far as a fetcher needs them (RFC 3986).
 
-/// `http://host:port` and what is asked of it.
+/// A page address: `http://host:port` and the request target.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PageUrl {
-    /// With the scheme, in small letters.
+    /// With the scheme, in lower case.
     pub host: String,
-    /// From the first slash on, with the query, without the part behind `#`.
+    /// From the first slash on, with the query, without the fragment.
     pub path: String,
 }
 
 impl PageUrl {
-    /// None for what is no address of the web.
+    /// Parses an address; `None` unless it is an HTTP or HTTPS address.
     pub fn parse(text: &str) -> Option<PageUrl> {
         let text = text.trim();
         let (scheme, rest) = text.split_once("://")?;
@@ -23,7 +23,7 @@ impl PageUrl {
         let default = if scheme == "http" { ":80" } else { ":443" };
         let host = host.to_ascii_lowercase();
         let host = host.strip_suffix(default).unwrap_or(&host);
-        // a name and a password in an address are for nobody's log
+        // credentials in an address must not reach a log
         if host.is_empty()
             || host.contains('@')
             || text.contains(|char: char| char.is_whitespace() || char.is_control())
@@ -35,7 +35,7 @@ impl PageUrl {
         Some(PageUrl { host: format!("{scheme}://{host}"), path })
     }
 
-    /// Where a page leads that is at this address.
+    /// Resolves a reference found on the page at this address.
     pub fn join(&self, to: &str) -> Option<PageUrl> {
         let to = to.trim();
         let scheme_end =
@@ -63,7 +63,7 @@ impl PageUrl {
     }
 }
 
-/// A path without its `.` and `..`.
+/// Removes `.` and `..` from a path.
 fn without_dots(path: &str) -> String {
     let mut parts: Vec<&str> = Vec::new();
     let last_is_folder = path.ends_with('/') || path.ends_with("/.") || path.ends_with("/..");
@@ -78,7 +78,7 @@ fn without_dots(path: &str) -> String {
     format!("/{}{end}", parts.join("/"))
 }
 
-/// Letters outside of ASCII as bytes in percent.
+/// Percent-encodes the bytes of letters outside ASCII.
 fn encoded(path: &str) -> String {
     let mut out = String::with_capacity(path.len());
     for byte in path.bytes() {

@@ -1,4 +1,4 @@
-//! Which part of a page is what it is about: Mozilla's Readability (Arc90 2010), with lengths that fit the script.
+//! Extracts the main content of a page: Mozilla's Readability (Arc90 2010), with text lengths adapted to the script.
 
 use super::dom::{Data, Page};
 use regex::Regex;
@@ -24,7 +24,7 @@ static NEGATIVE: LazyLock<Regex> = LazyLock::new(|| {
 });
 static HIDDEN: LazyLock<Regex> = LazyLock::new(|| words(r"display\s*:\s*none|visibility\s*:\s*hidden"));
 
-/// Elements that show no text of their own.
+/// Elements without visible text of their own.
 const SILENT: &[&str] = &[
     "script", "style", "noscript", "template", "head", "svg", "math", "iframe", "object", "embed", "canvas", "video",
     "audio", "button", "input", "select", "textarea", "dialog", "datalist",
@@ -88,18 +88,18 @@ pub fn is_block(name: &str) -> bool {
     BLOCKS.contains(&name)
 }
 
-/// How much text is in each node, and how much of it is in links.
+/// Text length of each node, and the length of its text in links.
 pub struct Weights {
     pub length: Vec<f64>,
     links: Vec<f64>,
     commas: Vec<f64>,
-    /// Nodes that are not shown.
+    /// Hidden nodes.
     pub left_out: Vec<bool>,
 }
 
 impl Weights {
-    /// Measures the page without what is not shown, and without what seldom is the page's subject. What holds the page's heading and most
-    /// of its text is the subject, whatever it is called (`<section class="core-header">`).
+    /// Measures the page without hidden nodes and without elements that are rarely main content. An element that contains the
+    /// page's heading and most of its text is main content, whatever its class (`<section class="core-header">`).
     pub fn strict(page: &Page, shown: &Weights, body: usize) -> Weights {
         let mut has_heading = vec![false; page.nodes.len()];
         for &node in page.order(0).iter().rev().filter(|node| !shown.left_out[**node]) {
@@ -112,7 +112,7 @@ impl Weights {
         Weights::of(page, |node| is_unlikely(page, node) && !is_most(node))
     }
 
-    /// Measures the page without what is not shown or left out.
+    /// Measures the page without hidden or excluded nodes.
     pub fn of(page: &Page, leaves_out: impl Fn(usize) -> bool) -> Weights {
         let count = page.nodes.len();
         let mut weights = Weights {
@@ -132,7 +132,7 @@ impl Weights {
                 weights.commas[node] = text.matches([',', '，', '、', '،', '﹐', '؛']).count() as f64;
             }
             if page.name(node) == "a" {
-                // a link within the page is no way out of it
+                // a link within the page does not count as link text
                 let inside = page.attribute(node, "href").starts_with('#');
                 weights.links[node] = weights.length[node] * if inside { 0.3 } else { 1.0 };
             }
@@ -150,7 +150,7 @@ impl Weights {
     }
 }
 
-/// Characters of a text without white space; one of Chinese, Japanese or Korean says as much as two letters.
+/// Number of characters of a text without white space; a Chinese, Japanese or Korean character counts as two letters.
 pub fn length(text: &str) -> f64 {
     let wide =
         |char: char| matches!(u32::from(char), 0x2e80..=0x9fff | 0xac00..=0xd7a3 | 0xf900..=0xfaff | 0x20000..=0x3ffff);
@@ -169,7 +169,7 @@ fn is_silent(page: &Page, node: usize) -> bool {
         || HIDDEN.is_match(page.attribute(node, "style"))
 }
 
-/// The sign behind a heading that links to itself, as `¶` of Sphinx and `#` of others: it is shown to the mouse alone.
+/// The sign after a heading that links to itself, `¶` in Sphinx and `#` elsewhere: it is visible on hover only.
 fn is_permalink(page: &Page, node: usize) -> bool {
     let mut signs = false;
     let is_sign = page.order(node).into_iter().all(|node| match &page.nodes[node].data {
@@ -209,7 +209,7 @@ fn class_weight(page: &Page, node: usize) -> f64 {
     of(page.attribute(node, "class")) + of(page.attribute(node, "id"))
 }
 
-/// What an element is worth before its text is looked at.
+/// The score of an element before its text is examined.
 fn start(page: &Page, node: usize) -> f64 {
     let by_name = match page.name(node) {
         "div" | "article" | "main" | "section" => 5.0,
@@ -221,7 +221,7 @@ fn start(page: &Page, node: usize) -> f64 {
     by_name + class_weight(page, node)
 }
 
-/// The nodes that are the page's subject, in order; none where nothing stands out.
+/// The nodes of the main content, in order; empty where no node is prominent.
 pub fn article(page: &Page, weights: &Weights) -> Vec<usize> {
     let mut scores: Vec<Option<f64>> = vec![None; page.nodes.len()];
     let order: Vec<usize> = page.order(0).into_iter().filter(|node| !weights.left_out[*node]).collect();
@@ -252,7 +252,7 @@ pub fn article(page: &Page, weights: &Weights) -> Vec<usize> {
         }
     }
     let Some((mut top, most)) = best.filter(|(_, most)| *most > 0.0) else { return Vec::new() };
-    // an only child stands for its parent, which may have siblings that belong to it
+    // an only child represents its parent, whose siblings may belong to the content
     while let Some(parent) = page.nodes[top].parent.filter(|parent| !matches!(page.name(*parent), "body" | "html" | ""))
     {
         let elements = page.nodes[parent].children.iter().filter(|child| weights.length[**child] > 0.0).count();
@@ -277,7 +277,7 @@ pub fn article(page: &Page, weights: &Weights) -> Vec<usize> {
     siblings.filter(|node| !weights.left_out[*node] && belongs(*node)).collect()
 }
 
-/// Whether its text counts for those above: a paragraph, or a block that holds no other.
+/// Whether its text counts for its ancestors: a paragraph, or a block that contains no other block.
 fn is_scored(page: &Page, node: usize) -> bool {
     match page.name(node) {
         "p" | "td" | "pre" | "h2" | "h3" | "h4" | "h5" | "h6" | "blockquote" | "dd" => true,
@@ -288,7 +288,7 @@ fn is_scored(page: &Page, node: usize) -> bool {
     }
 }
 
-/// Whether a block inside of the subject is none of it: a list of links, a form, a share bar.
+/// Whether a block inside the main content is not part of it: a list of links, a form, a share bar.
 pub fn is_clutter(page: &Page, weights: &Weights, node: usize) -> bool {
     let name = page.name(node);
     if !matches!(

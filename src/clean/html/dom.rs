@@ -1,4 +1,4 @@
-//! The tree of a page, as browsers build it of any text.
+//! The tree of a page, as browsers build it from any text.
 
 use html5ever::interface::{ElementFlags, NodeOrText, QuirksMode, TreeSink};
 use html5ever::tendril::{StrTendril, TendrilSink};
@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use std::cell::RefCell;
 use std::rc::Rc;
 
-/// A node is its place in [`Page::nodes`].
+/// A node is its index in [`Page::nodes`].
 pub struct Page {
     pub nodes: Vec<Node>,
 }
@@ -24,7 +24,7 @@ pub enum Data {
         name: Rc<QualName>,
         attributes: Vec<(String, String)>,
     },
-    /// The document, comments, what templates hold.
+    /// The document, comments, contents of templates.
     Other,
 }
 
@@ -34,7 +34,7 @@ impl Page {
         parse_document(sink, ParseOpts::default()).one(StrTendril::from_slice(html))
     }
 
-    /// The name of an element; nothing for others.
+    /// The name of an element; empty for other nodes.
     pub fn name(&self, node: usize) -> &str {
         match &self.nodes[node].data {
             Data::Element { name, .. } => &name.local,
@@ -51,7 +51,7 @@ impl Page {
         }
     }
 
-    /// All nodes below and with `root`, each before those in it.
+    /// `root` and all nodes below it, each before its descendants.
     pub fn order(&self, root: usize) -> Vec<usize> {
         let (mut order, mut next) = (Vec::new(), vec![root]);
         while let Some(node) = next.pop() {
@@ -95,7 +95,7 @@ impl Sink {
         Handle { at: self.make(Data::Other), name: None }
     }
 
-    /// Puts a child at a place among others; text joins the text before it.
+    /// Inserts a child at a position; text joins the text before it.
     fn put(&self, parent: usize, place: Option<usize>, child: NodeOrText<Handle>) {
         let place = place.unwrap_or_else(|| self.nodes.borrow()[parent].children.len());
         let child = match child {
@@ -175,7 +175,7 @@ impl TreeSink for Sink {
 
     fn append_doctype_to_document(&self, _: StrTendril, _: StrTendril, _: StrTendril) {}
 
-    /// What templates hold is shown nowhere.
+    /// The contents of templates are never displayed.
     fn get_template_contents(&self, _: &Handle) -> Handle {
         self.other()
     }

@@ -1,4 +1,4 @@
-//! HTML to text: what a page is about, or all that it shows.
+//! HTML to text: the main content of a page, or all visible text.
 
 mod article;
 mod dom;
@@ -9,16 +9,16 @@ use dom::{Data, Page};
 /// Which part of a page becomes text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Part {
-    /// What it is about, without menus, sidebars, footers.
+    /// The main content, without menus, sidebars, footers.
     Article,
-    /// All that is shown.
+    /// All visible text.
     All,
 }
 
-/// Less text than this is hardly what a page is about.
+/// Text shorter than this is hardly main content.
 const SHORT: f64 = 250.0;
 
-/// The text of a page: blocks with a blank line between them, items and rows on lines of their own.
+/// The text of a page: blocks separated by a blank line, items and table rows on lines of their own.
 pub fn html_to_text(html: &str, part: Part) -> String {
     let page = Page::parse(html);
     let shown = Weights::of(&page, |_| false);
@@ -28,18 +28,18 @@ pub fn html_to_text(html: &str, part: Part) -> String {
     }
     let strict = Weights::strict(&page, &shown, body);
     for weights in [&strict, &shown] {
-        // what is found may be lists of links, of which nothing is left
+        // the content found may be lists of links, which leave no text
         let found = text(&page, weights, &article(&page, weights), true);
         let length = article::length(&found);
         if length >= SHORT || length > 0.0 && length > shown.length[body] * 0.5 {
             return found;
         }
     }
-    // a page of few words: what of it is no link
+    // a page of few words: its text outside links
     text(&page, &strict, &[body], true)
 }
 
-/// What the page is called.
+/// The title of the page.
 pub fn html_title(html: &str) -> String {
     let page = Page::parse(html);
     let named = |name: &str| page.find(name).map(|node| text_of(&page, node)).filter(|text| !text.is_empty());
@@ -54,11 +54,11 @@ fn text_of(page: &Page, node: usize) -> String {
     texts.collect::<String>().split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// Text on its way out: white space is one space, as it is shown, but in `pre`.
+/// Output text: white space collapses to one space, as displayed, except in `pre`.
 #[derive(Default)]
 struct Out {
     text: String,
-    /// Line breaks that wait for more text.
+    /// Pending line breaks, written before the next text.
     breaks: usize,
     space: bool,
     pre: usize,
@@ -107,7 +107,7 @@ fn breaks(name: &str) -> usize {
     }
 }
 
-/// A step of the way through the tree.
+/// A step of the tree traversal.
 enum Way {
     In(usize),
     Out(usize),

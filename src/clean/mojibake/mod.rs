@@ -1,19 +1,20 @@
-//! Mojibake: UTF-8 that was read in another encoding, `schÃ¶n` for `schön`, read back. ftfy's heuristic (Speer 2019) and its tables.
+//! Mojibake: repairs UTF-8 that was decoded with another encoding, `schÃ¶n` for `schön`. ftfy's heuristic (Speer 2019) and its
+//! tables.
 
 use regex::{Regex, bytes};
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
-/// An encoding of one byte a character, from both sides.
+/// A single-byte encoding, in both directions.
 struct Charmap {
     name: &'static str,
     bytes: HashMap<char, u8>,
-    /// Of the bytes from 0x80 on.
+    /// Characters of the bytes from 0x80 on.
     chars: Vec<char>,
 }
 
-/// In the order in which they are tried.
+/// In the order of the attempts.
 static CHARMAPS: LazyLock<Vec<Charmap>> = LazyLock::new(|| include_str!("charmaps.txt").lines().map(charmap).collect());
 
 fn charmap(line: &'static str) -> Charmap {
@@ -22,7 +23,7 @@ fn charmap(line: &'static str) -> Charmap {
     let chars: Vec<char> = (0..codes.len() / 4).map(|at| code(at).unwrap_or('\u{fffd}')).collect();
     let mut bytes: HashMap<char, u8> = (0..0x80u8).map(|byte| (char::from(byte), byte)).collect();
     if name.starts_with("sloppy") {
-        // a byte that was lost already
+        // a byte that was already lost
         bytes.remove(&'\x1a');
         bytes.insert('\u{fffd}', 0x1a);
     }
@@ -31,7 +32,7 @@ fn charmap(line: &'static str) -> Charmap {
 }
 
 impl Charmap {
-    /// The bytes that were read as this text, if it can have been read in this encoding.
+    /// The bytes that decode to this text, if it is valid in this encoding.
     fn encode(&self, text: &str) -> Option<Vec<u8>> {
         text.chars().map(|char| self.bytes.get(&char).copied()).collect()
     }
@@ -48,25 +49,25 @@ fn byte_pattern(text: &str) -> bytes::Regex {
 static BADNESS: LazyLock<Regex> = LazyLock::new(|| pattern(include_str!("badness.regex")));
 static DETECTOR: LazyLock<Regex> = LazyLock::new(|| pattern(include_str!("detector.regex")));
 static STRICT: LazyLock<Regex> = LazyLock::new(|| pattern(include_str!("strict.regex")));
-/// UTF-8 with a space where byte A0 stood.
+/// UTF-8 with a space in place of byte A0.
 static ALTERED: LazyLock<bytes::Regex> = LazyLock::new(|| {
     byte_pattern(
         r"(?-u)[\xc2\xc3\xc5\xce\xd0\xd9] |[\xe2\xe3] [\x80-\x84\x86-\x9f\xa1-\xbf]|[\xe0-\xe3][\x80-\x84\x86-\x9f\xa1-\xbf] |\xf0 [\x80-\xbf][\x80-\xbf]|\xf0[\x80-\xbf] [\x80-\xbf]|\xf0[\x80-\xbf][\x80-\xbf] ",
     )
 });
-/// UTF-8 of which bytes were lost.
+/// UTF-8 with lost bytes.
 static LOSSY: LazyLock<bytes::Regex> = LazyLock::new(|| {
     byte_pattern(
         r"(?-u)[\xc2-\xdf]\x1a|[\xc2-\xc3]\?|\xed[\xa0-\xaf][\x1a?]\xed[\xb0-\xbf][\x1a?\x80-\xbf]|\xed[\xa0-\xaf][\x1a?\x80-\xbf]\xed[\xb0-\xbf][\x1a?]|[\xe0-\xef][\x1a?][\x1a\x80-\xbf]|[\xe0-\xef][\x1a\x80-\xbf][\x1a?]|[\xf0-\xf4][\x1a?][\x1a\x80-\xbf][\x1a\x80-\xbf]|[\xf0-\xf4][\x1a\x80-\xbf][\x1a?][\x1a\x80-\xbf]|[\xf0-\xf4][\x1a\x80-\xbf][\x1a\x80-\xbf][\x1a?]|\x1a",
     )
 });
 
-/// Whether a text looks as if some of it were mojibake.
+/// Whether part of a text looks like mojibake.
 pub fn is_bad(text: &str) -> bool {
     !text.is_ascii() && BADNESS.is_match(text)
 }
 
-/// Mends the lines of a text that are mojibake; a text that is none comes back as it is.
+/// Repairs the mojibake lines of a text; other text is unchanged.
 pub fn fix(text: &str) -> Cow<'_, str> {
     if !is_bad(text) {
         return text.into();
@@ -74,7 +75,7 @@ pub fn fix(text: &str) -> Cow<'_, str> {
     text.split_inclusive('\n').map(fixed).collect::<String>().into()
 }
 
-/// One line, as often as it can be mended: some were read wrongly twice.
+/// Repairs one line repeatedly: some were decoded wrongly twice.
 fn fixed(line: &str) -> Cow<'_, str> {
     let mut text = Cow::Borrowed(line);
     while let Some(better) = step(&text) {
@@ -106,9 +107,9 @@ fn step(text: &str) -> Option<String> {
     (better != text).then_some(better)
 }
 
-/// What bytes say as UTF-8, with what was lost on the way put back.
+/// Decodes bytes as UTF-8, with lost bytes restored.
 fn decoded(encoding: &str, mut bytes: Vec<u8>) -> Option<String> {
-    // of MacRoman a dash and a space would match
+    // in MacRoman a dash and a space would match
     if encoding != "macroman" && ALTERED.is_match(&bytes) {
         bytes = ALTERED
             .replace_all(&with_grave(&bytes), |found: &bytes::Captures| -> Vec<u8> {
@@ -122,7 +123,7 @@ fn decoded(encoding: &str, mut bytes: Vec<u8>) -> Option<String> {
     String::from_utf8(usual(bytes)).ok()
 }
 
-/// `Ã la mode` is `à la mode`: the word `à`, whose second byte became a space and met the one behind it.
+/// `Ã la mode` is `à la mode`: the second byte of the word `à` became a space and merged with the next one.
 fn with_grave(bytes: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(bytes.len() + 8);
     for (at, byte) in bytes.iter().enumerate() {
@@ -136,7 +137,7 @@ fn with_grave(bytes: &[u8]) -> Vec<u8> {
     out
 }
 
-/// UTF-8 as it should be: without Java's two bytes for zero, and with CESU-8's pairs as one character.
+/// Normalizes UTF-8 variants: Java's two-byte zero and CESU-8's surrogate pairs become one character each.
 fn usual(bytes: Vec<u8>) -> Vec<u8> {
     if !bytes.iter().any(|byte| matches!(byte, 0xed | 0xc0)) {
         return bytes;
@@ -165,12 +166,12 @@ fn usual(bytes: Vec<u8>) -> Vec<u8> {
     out
 }
 
-/// Stretches of mojibake inside of a text that is none.
+/// Stretches of mojibake inside correct text.
 fn inconsistent(text: &str) -> String {
     let (mut out, mut from, mut look) = (String::new(), 0, 0);
     while let Some(found) = DETECTOR.find_at(text, look) {
         let before = text[..found.start()].chars().next_back();
-        // a few characters of a large garble are not mended by themselves
+        // a few characters of a large garbled stretch are not repaired on their own
         let inside = before.is_some_and(|char| STRICT.is_match(char.encode_utf8(&mut [0; 4])));
         if inside {
             look = found.start() + text[found.start()..].chars().next().map_or(1, char::len_utf8);
@@ -187,14 +188,14 @@ fn inconsistent(text: &str) -> String {
     out
 }
 
-/// Latin-1 that was Windows-1252, where every byte is one that Windows has.
+/// Decodes Latin-1 as Windows-1252 where Windows-1252 defines every byte.
 fn windows(text: &str) -> Option<String> {
     let unassigned = |char: char| matches!(char, '\u{81}' | '\u{8d}' | '\u{8f}' | '\u{90}' | '\u{9d}');
     let better: String = text.chars().map(c1).collect();
     (better != text && !text.contains(unassigned)).then_some(better)
 }
 
-/// A control character of the upper half as what Windows has in its place: what browsers do.
+/// Maps a C1 control character to its Windows-1252 character, as browsers do.
 fn c1(char: char) -> char {
     match u32::from(char) {
         code @ 0x80..=0x9f => CHARMAPS[1].chars[code as usize - 0x80],

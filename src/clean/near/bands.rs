@@ -1,4 +1,4 @@
-//! Rows whose MinHashes agree in a band are compared; what comes of it does not depend on threads, bands or chance.
+//! Compares rows whose MinHashes agree in a band; the result does not depend on threads, bands or chance.
 
 use super::{NearGroups, Sets, jaccard};
 use crate::clean::sorted::{Sorter, number};
@@ -9,14 +9,14 @@ pub struct Band(Sorter<ENTRY>);
 
 /// Bytes of a key and its row.
 const ENTRY: usize = 12;
-/// Rows of a bucket that others are compared with: in a large bucket of rows that are not near, not each with each.
+/// Maximum number of leaders per bucket: in a large bucket of dissimilar rows, not all pairs are compared.
 const LEADERS: usize = 32;
-/// Buckets that one thread looks at in one go, and that all look at together.
+/// Buckets that one thread processes at a time, and that all threads process together.
 const BUCKETS: usize = 256;
 const TOGETHER: usize = 1 << 16;
 
 impl Band {
-    /// One that keeps up to `room` bytes in memory.
+    /// Keeps up to `room` bytes in memory.
     pub fn new(room: usize) -> Band {
         Band(Sorter::new(room))
     }
@@ -28,12 +28,12 @@ impl Band {
         self.0.push(entry)
     }
 
-    /// Runs of keys that are in a file.
+    /// Number of runs of keys in a file.
     pub fn runs(&self) -> usize {
         self.0.runs()
     }
 
-    /// Calls `look` with the rows of keys that several have, each bucket ascending, some buckets at a time.
+    /// Calls `look` with the rows of keys that several rows share, each bucket ascending, several buckets at a time.
     fn buckets(self, mut look: impl FnMut(Vec<Vec<u32>>) -> Result<()>) -> Result<()> {
         let mut buckets = Vec::new();
         let (mut key, mut open) = ([0; 8], Vec::new());
@@ -53,7 +53,7 @@ impl Band {
     }
 }
 
-/// Ends a bucket, which counts where it has several rows.
+/// Ends a bucket, which counts if it has several rows.
 fn close(open: &mut Vec<u32>, buckets: &mut Vec<Vec<u32>>) {
     if open.len() > 1 {
         buckets.push(open.clone());
@@ -61,14 +61,14 @@ fn close(open: &mut Vec<u32>, buckets: &mut Vec<Vec<u32>>) {
     open.clear();
 }
 
-/// A row and an earlier one that it is near to.
+/// A row and an earlier row near to it.
 type Pair = (u32, u32);
 
-/// Pairs of rows that are near.
+/// Pairs of near rows.
 pub struct Pairs {
-    /// The first row that a row was found near to, itself for none.
+    /// The first near row of each row, or the row itself.
     nearest: Vec<u32>,
-    /// Further ones.
+    /// Further near rows.
     others: Vec<Pair>,
 }
 
@@ -82,7 +82,7 @@ impl Pairs {
         band.buckets(|buckets| self.compare(&buckets, sets, threshold))
     }
 
-    /// A row is in one bucket of a band, so that what is found in some does not count for others of the band.
+    /// A row is in one bucket per band, so matches found in some buckets do not affect other buckets of the band.
     fn compare(&mut self, buckets: &[Vec<u32>], sets: &Sets, threshold: f64) -> Result<()> {
         let found = tasks::try_map(tasks::ranges(buckets.len(), BUCKETS), &|_, some| {
             let mut found = Vec::new();
@@ -103,7 +103,7 @@ impl Pairs {
         Ok(())
     }
 
-    /// Each row of a bucket with the first of the leaders that it is near to; one that is near to none leads others.
+    /// Matches each row of a bucket with the first near leader; a row without one becomes a leader.
     fn bucket(&self, bucket: &[u32], sets: &Sets, threshold: f64, found: &mut Vec<Pair>) -> Result<()> {
         let mut leaders: Vec<(u32, Option<Vec<u32>>)> = Vec::new();
         for &row in bucket {
@@ -140,7 +140,7 @@ impl Pairs {
         Ok(())
     }
 
-    /// Decides row by row, in order: a row goes if it is near to an earlier one that stays.
+    /// Decides row by row, in order: a row is removed if it is near to an earlier kept row.
     pub fn resolve(mut self, sets: &Sets, threshold: f64) -> Result<NearGroups> {
         self.others.sort_unstable();
         let mut groups = NearGroups { first: (0..self.nearest.len() as u32).collect(), removed: Vec::new() };
@@ -158,7 +158,7 @@ impl Pairs {
             if row % 1024 == 0 {
                 crate::cancel::check()?;
             }
-            // those that went stand for the one that they went for
+            // a removed row is represented by the row that it was removed for
             earlier.iter_mut().for_each(|earlier| *earlier = groups.first[*earlier as usize]);
             earlier.sort_unstable();
             earlier.dedup();
@@ -176,7 +176,7 @@ impl Pairs {
     }
 }
 
-/// Whether sets of these sizes can share so much.
+/// Whether sets of these sizes can have this similarity.
 fn may_be(a: usize, b: usize, threshold: f64) -> bool {
     a.min(b) as f64 >= threshold * a.max(b) as f64
 }

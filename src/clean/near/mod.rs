@@ -1,6 +1,6 @@
 //! Near duplicates: texts that share most of their shingles, found by MinHash in bands (Broder 1997; Leskovec et al. 2014, 3.4)
-//! and checked one by one. Beyond memory: the keys of each band lie in a file, sorted, and shingles in another; a row holds some twenty
-//! bytes.
+//! and checked one by one. Beyond the memory limit the sorted keys of each band are in a file, and shingles in another; a row
+//! takes some twenty bytes of memory.
 
 mod bands;
 mod units;
@@ -17,20 +17,20 @@ use bands::Band;
 use std::borrow::Cow;
 use twox_hash::XxHash3_64;
 
-/// Which texts are near.
+/// Options of the search.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct NearPlan {
-    /// The least share of shingles in common.
+    /// Minimum share of common shingles.
     pub threshold: f64,
-    /// Units in a shingle.
+    /// Units per shingle.
     pub ngram: usize,
 }
 
-/// Hash functions at most.
+/// Maximum number of hash functions.
 const HASHES: usize = 128;
-/// The chance at least that a pair at the threshold is looked at.
+/// Minimum probability that a pair at the threshold is compared.
 const CHANCE: f64 = 0.9;
-/// Bytes of all bands together, and of shingles, that stay in memory.
+/// Memory limit in bytes, of all bands together and of shingles.
 const ROOM: usize = 16 << 20;
 
 impl NearPlan {
@@ -44,8 +44,8 @@ impl NearPlan {
         Ok(())
     }
 
-    /// Bands, and rows of a band: as many rows as leave a pair at the threshold its chance, since more rows mean fewer pairs
-    /// that are looked at in vain.
+    /// Number of bands and rows per band: the most rows that keep the probability for a pair at the threshold, since more rows
+    /// mean fewer futile comparisons.
     fn shape(&self) -> (usize, usize) {
         let chance = |rows: usize| 1.0 - (1.0 - self.threshold.powi(rows as i32)).powi((HASHES / rows) as i32);
         let rows = (1..=32).rev().find(|rows| chance(*rows) >= CHANCE).unwrap_or(1);
@@ -53,11 +53,11 @@ impl NearPlan {
     }
 }
 
-/// What was found: for each row the first of those it is near to, itself where it stays.
+/// Result: for each row the first row near to it, or itself where it stays.
 #[derive(Clone, Debug, Default)]
 pub struct NearGroups {
     pub first: Vec<u32>,
-    /// Rows that go, in order: (row, the row that stands for it, the share of shingles they have in common).
+    /// Removed rows, in order: (row, its representative, the share of common shingles).
     pub removed: Vec<(u32, u32, f32)>,
 }
 
@@ -67,7 +67,7 @@ impl NearGroups {
     }
 }
 
-/// Takes texts in the order of their rows.
+/// Takes texts in row order.
 pub struct NearFinder {
     plan: NearPlan,
     family: HashFamily,
@@ -79,13 +79,13 @@ pub struct NearFinder {
 /// Shingles of all rows.
 struct Sets {
     shingles: Spill,
-    /// Where those of a row end, in numbers.
+    /// End of each row's shingles, in number of shingles.
     ends: Vec<u64>,
-    /// Of whole texts: equal ones need not be looked at.
+    /// Hashes of whole texts: equal texts need no comparison.
     digests: Vec<u64>,
 }
 
-/// What one text is, before it has a place among others.
+/// The hashes of one text, before it has a row number.
 struct Sketch {
     digest: u64,
     shingles: Vec<u32>,
@@ -97,7 +97,7 @@ impl NearFinder {
         NearFinder::with_room(plan, ROOM)
     }
 
-    /// One that keeps up to `room` bytes of keys, and as many of shingles, in memory.
+    /// Keeps up to `room` bytes of keys, and as many of shingles, in memory.
     pub fn with_room(plan: NearPlan, room: usize) -> NearFinder {
         let (bands, rows_of_band) = plan.shape();
         NearFinder {
@@ -113,7 +113,7 @@ impl NearFinder {
         let digest = XxHash3_64::oneshot(text.as_bytes());
         let mut shingles = shingles(text, self.plan.ngram);
         if shingles.is_empty() {
-            // nothing but marks: near to the same marks alone
+            // only marks: near to the same marks alone
             shingles.push((digest >> 32) as u32);
         }
         let minima = self.family.minima(&shingles);
@@ -122,7 +122,7 @@ impl NearFinder {
         Sketch { digest, shingles, keys }
     }
 
-    /// The next rows. A row without text is near to none.
+    /// Adds the next rows. A row without text is near to none.
     pub fn add(&mut self, texts: &[Option<Cow<str>>]) -> Result<()> {
         if self.sets.ends.len() + texts.len() >= u32::MAX as usize {
             bail!("near", "more than 4 billion rows");
@@ -150,7 +150,7 @@ impl NearFinder {
         Ok(())
     }
 
-    /// Sorted runs of keys that are in files.
+    /// Number of sorted runs of keys in files.
     pub fn runs(&self) -> usize {
         self.bands.iter().map(Band::runs).sum()
     }
@@ -166,7 +166,7 @@ impl NearFinder {
 }
 
 impl Sets {
-    /// The shingles of a row, sorted and each once.
+    /// The shingles of a row, sorted and deduplicated.
     fn of(&self, row: u32) -> Result<Vec<u32>> {
         let row = row as usize;
         let start = if row == 0 { 0 } else { self.ends[row - 1] };

@@ -1,22 +1,22 @@
-//! Units of text that are compared: words where a script puts spaces between them, characters where it does not.
+//! Units of comparison: words in scripts with spaces between words, characters in others.
 
 use crate::token::script;
 use std::sync::LazyLock;
 
-/// Units that are compared together, by default: as datatrove and text-dedup do.
+/// Units per shingle by default, as in datatrove and text-dedup.
 pub const NGRAM: usize = 5;
 
-/// What a character is for the division into units.
+/// Class of a character for segmentation into units.
 const GAP: u8 = 0;
 const WORD: u8 = 1;
 const ALONE: u8 = 2;
 
-/// Of each character of the first plane.
+/// Class of each character of the first plane.
 static CLASSES: LazyLock<Vec<u8>> =
     LazyLock::new(|| (0..=0xffffu32).map(|code| char::from_u32(code).map_or(GAP, class_of)).collect());
 
 fn class_of(char: char) -> u8 {
-    // signs on letters belong to their word
+    // combining marks belong to the word of their letter
     let is_mark = matches!(u32::from(char), 0x300..=0x36f | 0x483..=0x489 | 0x591..=0x5bd | 0x64b..=0x65f | 0x900..=0x903 | 0x93a..=0x94f
         | 0x981..=0x983 | 0x9bc..=0x9d7 | 0xb82 | 0xbbe..=0xbcd | 0xc00..=0xc04 | 0xc3e..=0xc56);
     match () {
@@ -43,7 +43,7 @@ fn class(char: char) -> u8 {
     }
 }
 
-/// Whether a character is compared by itself, as those of scripts without spaces between words are.
+/// Whether a character is a unit by itself, as in scripts without spaces between words.
 pub fn is_alone(char: char) -> bool {
     class(char) == ALONE
 }
@@ -53,7 +53,7 @@ pub fn is_word(char: char) -> bool {
     class(char) != GAP
 }
 
-/// A letter as small, narrow letters are compared.
+/// Folds a letter to lower case and half width for comparison.
 #[inline]
 fn folded(char: char) -> u32 {
     match char {
@@ -75,7 +75,7 @@ pub fn mixed(mut x: u64) -> u64 {
     x ^ (x >> 33)
 }
 
-/// Calls `unit(hash, bytes)` for each unit of a text, in order, with where it stands.
+/// Calls `unit(hash, bytes)` for each unit of a text, in order, with its byte range.
 pub fn each(text: &str, mut unit: impl FnMut(u64, std::ops::Range<usize>)) {
     const FACTOR: u64 = 0x517c_c1b7_2722_0a95;
     let (mut word, mut start) = (0u64, 0);
@@ -109,14 +109,14 @@ pub fn units(text: &str) -> Vec<u64> {
     found
 }
 
-/// A hash of units that stand together, whose order counts.
+/// A hash of consecutive units, dependent on their order.
 #[inline]
 pub fn together(units: &[u64]) -> u64 {
     const FACTOR: u64 = 0x9e37_79b9_7f4a_7c15;
     mixed(units.iter().fold(0u64, |hash, unit| hash.wrapping_mul(FACTOR).wrapping_add(*unit)))
 }
 
-/// Hashes of each `ngram` units in a row; a text of fewer units is one. They are as in the text: some may be there twice.
+/// Hashes of each `ngram` consecutive units; a shorter text is one shingle. In text order, with repetitions.
 pub fn shingles(text: &str, ngram: usize) -> Vec<u32> {
     let units = units(text);
     if units.is_empty() {
@@ -126,7 +126,7 @@ pub fn shingles(text: &str, ngram: usize) -> Vec<u32> {
     units.windows(ngram).map(|some| (together(some) >> 32) as u32).collect()
 }
 
-/// The share of shingles that two texts have in common (Jaccard 1901), of their shingles sorted and each once.
+/// Jaccard similarity (Jaccard 1901) of two texts, from their sorted and deduplicated shingles.
 pub fn jaccard(a: &[u32], b: &[u32]) -> f64 {
     let (mut i, mut j, mut both) = (0, 0, 0usize);
     while let (Some(x), Some(y)) = (a.get(i), b.get(j)) {
@@ -137,14 +137,14 @@ pub fn jaccard(a: &[u32], b: &[u32]) -> f64 {
     if all == 0 { 1.0 } else { both as f64 / all as f64 }
 }
 
-/// Sorts shingles and leaves each once.
+/// Sorts and deduplicates shingles.
 pub fn set(mut shingles: Vec<u32>) -> Vec<u32> {
     shingles.sort_unstable();
     shingles.dedup();
     shingles
 }
 
-/// Whether most of a text is in a script that writes without spaces between words.
+/// Whether most of a text is in a script without spaces between words.
 pub fn is_running(text: &str) -> bool {
     let (mut alone, mut words, mut open) = (0usize, 0usize, false);
     for char in text.chars() {

@@ -1,4 +1,4 @@
-//! What tells personal data from other numbers: checksums, lengths, ranges.
+//! Checks that separate personal data from other numbers: checksums, lengths, ranges.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
@@ -6,7 +6,7 @@ fn digits(text: &str) -> Vec<u32> {
     text.chars().filter_map(|char| char.to_digit(10)).collect()
 }
 
-/// A card: the checksum of ISO/IEC 7812 (Luhn 1960), and a length that cards of its first digits have.
+/// A card number: the checksum of ISO/IEC 7812 (Luhn 1960), and a length valid for its prefix.
 pub fn luhn(text: &str) -> bool {
     let digits = digits(text);
     let fits = match (digits[0], digits[1]) {
@@ -42,7 +42,7 @@ const IBAN: &[(&str, usize)] = &[
     ("XK", 20),
 ];
 
-/// An account number: the length of its country, and 1 as the remainder by 97 (ISO 13616).
+/// An IBAN: the length of its country, and remainder 1 modulo 97 (ISO 13616).
 pub fn iban(text: &str) -> bool {
     let signs: Vec<u8> = text.bytes().filter(u8::is_ascii_alphanumeric).collect();
     let country = String::from_utf8_lossy(&signs[..2]);
@@ -56,7 +56,7 @@ pub fn iban(text: &str) -> bool {
     signs[4..].iter().chain(&signs[..4]).fold(0, value) == 1
 }
 
-/// A number of a resident of China: its date, and the checksum of GB 11643 (ISO 7064 mod 11-2).
+/// A Chinese resident identity number: its date, and the checksum of GB 11643 (ISO 7064 mod 11-2).
 pub fn chinese_id(text: &str) -> bool {
     const WEIGHTS: [u32; 17] = [7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2];
     const LAST: &[u8; 11] = b"10X98765432";
@@ -74,8 +74,7 @@ pub fn chinese_id(text: &str) -> bool {
     (11..=82).contains(&province) && day <= days && LAST[sum as usize % 11] == text.as_bytes()[17].to_ascii_uppercase()
 }
 
-/// An address that one machine of the Internet has: of no private, local or documentation range. Four numbers below 10 are those of a
-/// version.
+/// A public IPv4 address: not in a private, local or documentation range. Four numbers below 10 are a version number.
 pub fn ipv4(text: &str) -> bool {
     let Ok(ip) = text.parse::<Ipv4Addr>() else { return false };
     let [first, second, ..] = ip.octets();
@@ -88,15 +87,15 @@ pub fn ipv4(text: &str) -> bool {
         || ip.octets().iter().all(|part| *part < 10))
 }
 
-/// An address of IPv6 that is no local, unspecified or documentation one.
+/// An IPv6 address that is not local, unspecified or for documentation.
 pub fn ipv6(text: &str) -> bool {
     let Ok(ip) = text.parse::<Ipv6Addr>() else { return false };
     let first = ip.segments()[0];
-    // global unicast, but for the documentation's 2001:db8::/32
+    // global unicast, except 2001:db8::/32, reserved for documentation
     first & 0xe000 == 0x2000 && !(first == 0x2001 && ip.segments()[1] == 0xdb8)
 }
 
-/// As many digits as phone numbers have, not all the same.
+/// A valid number of digits for a phone number, not all the same.
 pub fn phone(text: &str) -> bool {
     let digits = digits(text);
     (8..=15).contains(&digits.len()) && digits.iter().skip(2).any(|digit| *digit != digits[2])

@@ -1,5 +1,5 @@
-//! Personal data in texts: mail addresses, phone numbers, IP addresses, cards, bank accounts, identity numbers. What has a
-//! checksum is held against it.
+//! Personal data in texts: mail addresses, phone numbers, IP addresses, cards, bank accounts, identity numbers. Data with a
+//! checksum is verified against it.
 
 mod checks;
 
@@ -20,7 +20,7 @@ pub enum PiiKind {
     Phone,
 }
 
-/// In the order in which they are looked for: a number is what its checksum says before it is a phone's.
+/// In search order: a number with a valid checksum is not a phone number.
 pub const KINDS: [PiiKind; 6] =
     [PiiKind::Email, PiiKind::Iban, PiiKind::ChineseId, PiiKind::Card, PiiKind::Ip, PiiKind::Phone];
 pub const NAMES: [&str; 6] = ["email", "iban", "chinese_id", "card", "ip", "phone"];
@@ -40,7 +40,7 @@ impl PiiKind {
         &PATTERNS[self as usize]
     }
 
-    /// Whether what the pattern found is such data, by its checksum and by what stands around it.
+    /// Whether a match of the pattern is such data, by its checksum and its context.
     fn is(self, text: &str, place: &Range<usize>) -> bool {
         let (before, found, after) = (&text[..place.start], &text[place.clone()], &text[place.end..]);
         let (before, after) = (before.chars().next_back(), after.chars().next());
@@ -61,7 +61,7 @@ impl PiiKind {
     }
 }
 
-/// What each kind may look like, in the order of [`KINDS`].
+/// The pattern of each kind, in the order of [`KINDS`].
 const PATTERN: [&str; 6] = [
     r"[A-Za-z0-9][A-Za-z0-9._%+'-]{0,63}@[A-Za-z0-9](?:[A-Za-z0-9-]{0,62}\.)+[A-Za-z]{2,24}",
     r"[A-Z]{2}[0-9]{2}(?:[ -]?[A-Z0-9]{4}){2,7}(?:[ -]?[A-Z0-9]{1,4})?",
@@ -77,18 +77,18 @@ const PATTERN: [&str; 6] = [
     ),
 ];
 
-/// What was found, and where.
+/// A match, and where.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Pii {
     pub kind: PiiKind,
     pub place: Range<usize>,
 }
 
-/// Personal data of these kinds in a text, in its order.
+/// Finds personal data of these kinds in a text, in text order.
 pub fn find(text: &str, kinds: &[PiiKind]) -> Vec<Pii> {
     let mut found: Vec<Pii> = Vec::new();
     let has_mail = text.contains('@');
-    // all others have six digits, or a colon of IPv6
+    // all other kinds have six digits, or a colon of IPv6
     let has_numbers = text.bytes().filter(u8::is_ascii_digit).take(4).count() == 4 || text.contains("::");
     for kind in KINDS.into_iter().filter(|kind| kinds.contains(kind)) {
         if !(if kind == PiiKind::Email { has_mail } else { has_numbers }) {
@@ -102,7 +102,7 @@ pub fn find(text: &str, kinds: &[PiiKind]) -> Vec<Pii> {
                 start = place.end;
                 found.push(Pii { kind, place });
             } else {
-                // what begins in the middle of a number is none
+                // a match that begins in the middle of a number is not one
                 start = hit.start() + run(&text[hit.start()..]);
             }
         }
@@ -111,12 +111,12 @@ pub fn find(text: &str, kinds: &[PiiKind]) -> Vec<Pii> {
     found
 }
 
-/// Without white space and signs at its end.
+/// Trims trailing white space and signs.
 fn trimmed(text: &str, place: Range<usize>) -> Range<usize> {
     place.start..place.start + text[place].trim_end_matches([' ', '-', '.', '(']).len()
 }
 
-/// A mail address in quotes without what stands before the first of them, as in `u'a@b.org'`: apostrophes are letters of addresses.
+/// A mail address in quotes without the text before the first quote, as in `u'a@b.org'`: apostrophes are valid in addresses.
 fn unquoted(text: &str, place: Range<usize>) -> Range<usize> {
     match text[place.clone()].rfind('\'') {
         Some(quote) if text[place.end..].starts_with('\'') => place.start + quote + 1..place.end,
@@ -124,7 +124,7 @@ fn unquoted(text: &str, place: Range<usize>) -> Range<usize> {
     }
 }
 
-/// Bytes of the letters and digits that stand together, at least one.
+/// Byte ranges of runs of letters and digits, at least one.
 fn run(text: &str) -> usize {
     let count = text.bytes().take_while(u8::is_ascii_alphanumeric).count();
     if count > 0 { count } else { text.chars().next().map_or(1, char::len_utf8) }
@@ -134,7 +134,7 @@ fn overlap(a: &Range<usize>, b: &Range<usize>) -> bool {
     a.start < b.end && b.start < a.end
 }
 
-/// A text with personal data replaced by the name of its kind, `<EMAIL>`, or by `mask`.
+/// Replaces personal data in a text with the name of its kind, `<EMAIL>`, or with `mask`.
 pub fn mask<'t>(text: &'t str, kinds: &[PiiKind], mask: Option<&str>) -> Cow<'t, str> {
     let found = find(text, kinds);
     if found.is_empty() {

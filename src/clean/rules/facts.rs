@@ -1,10 +1,10 @@
-//! What the rules look at, counted once: lines, words, and how much text a character is in its script.
+//! Text statistics that the rules use, computed once: lines, words, and the letter equivalent of a character of each script.
 
 use crate::clean::near::each_unit;
 use crate::token::words::FastSet;
 use std::cell::{OnceCell, RefCell};
 
-/// Letters in a word, with which a character of a script without spaces is compared.
+/// Mean letters per word, used to convert characters of scripts without spaces.
 const WORD_LETTERS: f64 = 5.0;
 
 /// A word, or a character of a script without spaces between words.
@@ -15,31 +15,31 @@ pub struct Unit {
     pub end: u32,
 }
 
-/// A text and what is counted in it.
+/// A text and its counts.
 pub struct Facts<'t> {
     pub text: &'t str,
-    /// Lines with something in them, without white space at their ends.
+    /// Non-empty lines, without leading and trailing white space.
     pub lines: Vec<&'t str>,
-    /// Ends of lines.
+    /// Number of line ends.
     pub newlines: usize,
     pub units: Vec<Unit>,
-    /// Words; of a script without spaces as many as its characters make on average.
+    /// Number of words; in a script without spaces estimated from its characters.
     pub words: f64,
-    /// Words of scripts with spaces, and how many letters they have.
+    /// Number of words in scripts with spaces, and of their letters.
     pub spaced: usize,
     pub letters: f64,
-    /// Words with a letter in them, each character that is a word counted.
+    /// Words that contain a letter; each character that is a unit counts.
     pub with_letter: usize,
     /// Runs of signs between spaces, without a letter or digit.
     pub signs: usize,
-    /// Characters in a word, where most of the text is in a script without spaces.
+    /// Characters per word, where most of the text is in a script without spaces.
     pub running: Option<f64>,
     repeated: OnceCell<Repeated>,
-    /// For sequences of 5 words and more, how much of the text is in those that were there before.
+    /// For sequences of 5 words and more, the share of the text in repeated ones.
     pub duplicates: RefCell<Vec<f64>>,
 }
 
-/// How much of the text is in lines and paragraphs that were there before.
+/// Share of the text in repeated lines and paragraphs.
 #[derive(Clone, Copy, Default)]
 pub struct Repeated {
     pub lines: f64,
@@ -48,7 +48,7 @@ pub struct Repeated {
     pub paragraph_chars: f64,
 }
 
-/// Characters in a word on average, of a script that writes without spaces between words; `None` for others.
+/// Mean characters per word in a script without spaces between words; `None` for others.
 fn chars_in_word(char: char) -> Option<f64> {
     match u32::from(char) {
         0..0xe00 => None,
@@ -63,12 +63,12 @@ fn chars_in_word(char: char) -> Option<f64> {
     }
 }
 
-/// How many letters a syllable of Korean is.
+/// Number of letters in a Korean syllable.
 fn letters_of(char: char) -> f64 {
     if matches!(u32::from(char), 0xac00..=0xd7a3) { 2.0 } else { 1.0 }
 }
 
-/// How long a text is in letters: a character of Chinese, Japanese or Thai counts as the letters of its share of a word.
+/// Length of a text in letters: a Chinese, Japanese or Thai character counts as the letters of its share of a word.
 pub fn letters(text: &str) -> f64 {
     if text.is_ascii() {
         return text.len() as f64;
@@ -76,7 +76,7 @@ pub fn letters(text: &str) -> f64 {
     text.chars().map(|char| chars_in_word(char).map_or_else(|| letters_of(char), |chars| WORD_LETTERS / chars)).sum()
 }
 
-/// Words of a text; of a script without spaces as many as its characters make on average.
+/// Number of words of a text; in a script without spaces estimated from its characters.
 pub fn words(text: &str) -> f64 {
     let mut words = 0.0;
     each_unit(text, |_, place| {
@@ -134,23 +134,23 @@ impl<'t> Facts<'t> {
         self.signs = text.split_whitespace().filter(is_sign).count();
     }
 
-    /// Letters in a word, where words are written with spaces.
+    /// Mean letters per word in scripts with spaces.
     pub fn word_length(&self) -> Option<f64> {
         (self.running.is_none() && self.spaced > 0).then(|| self.letters / self.spaced as f64)
     }
 
-    /// So many words of this text as units.
+    /// Converts a number of words to units of this text.
     pub fn units_of_words(&self, words: usize) -> usize {
         self.running.map_or(words, |chars| (words as f64 * chars).round() as usize)
     }
 
-    /// The share of lines for which `is` holds; none of a text without lines.
+    /// The share of lines for which `is` holds; `None` for a text without lines.
     pub fn lines_that(&self, is: impl Fn(&str) -> bool) -> Option<f64> {
         let found = self.lines.iter().filter(|line| is(line)).count();
         (!self.lines.is_empty()).then(|| found as f64 / self.lines.len() as f64)
     }
 
-    /// How much was there before.
+    /// The repeated parts.
     pub fn repeated(&self) -> Repeated {
         *self.repeated.get_or_init(|| {
             let (lines, line_chars) = repeated(&self.lines);
@@ -164,7 +164,7 @@ impl<'t> Facts<'t> {
     }
 }
 
-/// The share of parts that were there before, and of the letters in them.
+/// The share of repeated parts, and of their letters.
 fn repeated(parts: &[&str]) -> (f64, f64) {
     if parts.len() < 2 {
         return (0.0, 0.0);

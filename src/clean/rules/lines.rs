@@ -1,5 +1,5 @@
-//! Rules of single lines, of C4 (Raffel et al. 2020, 2.2): a line that breaks one is cut out of its text. Restated by script, as the
-//! rules of whole texts are.
+//! Line rules of C4 (Raffel et al. 2020, 2.2): a line that breaks one is cut out of its text. Adapted to each script, as the text
+//! rules are.
 
 use super::facts::words;
 use super::policies::policy;
@@ -8,11 +8,11 @@ use crate::clean::cuts::{Cut, close_gaps, each_line};
 use crate::clean::near::each_unit;
 use crate::text;
 
-/// A rule: what is wrong with a line.
+/// A rule for single lines.
 pub struct LineRule {
     pub name: &'static str,
     pub doc: &'static str,
-    /// The number that it has by default, where it has one.
+    /// Its default limit, where it has one.
     pub limit: Option<f64>,
     /// The evidence, where a line breaks it.
     breaks: fn(&str, f64) -> Option<String>,
@@ -27,7 +27,7 @@ const fn rule(
     LineRule { name, doc, limit, breaks }
 }
 
-/// Whether a line has a word, in any case of its letters.
+/// Whether a line contains a word, in any case.
 fn has(line: &str, word: &str) -> bool {
     line.len() >= word.len()
         && line.as_bytes().windows(word.len()).any(|part| part.eq_ignore_ascii_case(word.as_bytes()))
@@ -39,27 +39,27 @@ fn longest_word(line: &str) -> usize {
     longest
 }
 
-/// All rules, in the order in which they are tried.
+/// All rules, in the order of evaluation.
 #[rustfmt::skip]
 pub const LINE_RULES: &[LineRule] = &[
-    rule("c4_javascript", "lines that name JavaScript, as warnings that it is off do: true", None,
+    rule("c4_javascript", "lines that mention JavaScript, such as warnings that it is off: true", None,
         |line, _| has(line, "javascript").then(|| "names JavaScript".into())),
     rule("c4_lorem_ipsum", "lines with \"lorem ipsum\": true", None,
         |line, _| has(line, "lorem ipsum").then(|| "lorem ipsum".into())),
-    rule("c4_curly", "lines with a curly bracket, which code has: true", None,
+    rule("c4_curly", "lines with a curly bracket, a sign of code: true", None,
         |line, _| line.contains('{').then(|| "a curly bracket".into())),
-    rule("c4_policy", "lines that name a privacy policy, terms of use or the use of cookies, in twenty languages: true", None,
+    rule("c4_policy", "lines that mention a privacy policy, terms of use or cookies, in twenty languages: true", None,
         |line, _| policy(line).map(|found| format!("“{found}”"))),
-    rule("c4_line_ends", "lines that end in no mark that ends a sentence; Thai and Lao have no such marks: true", None,
+    rule("c4_line_ends", "lines without a sentence-ending mark at the end; Thai and Lao have no such marks: true", None,
         |line, _| (signs::has_marks(line) && !signs::is_ended(line)).then(|| "no end of a sentence".into())),
-    rule("c4_line_words", "words that a line has at least (8 Chinese characters are 5): 5", Some(5.0),
+    rule("c4_line_words", "minimum words in a line (8 Chinese characters are 5): 5", Some(5.0),
         |line, least| Some(words(line)).filter(|words| *words < least).map(|words| format!("{} words, below {}", shown(words), shown(least)))),
-    rule("c4_word_length", "characters that the longest word of a line has at most: 1000", Some(1000.0),
+    rule("c4_word_length", "maximum characters in the longest word of a line: 1000", Some(1000.0),
         |line, most| Some(longest_word(line)).filter(|long| *long as f64 > most)
             .map(|long| format!("a word of {} characters, above {}", text::thousands(long), shown(most)))),
 ];
 
-/// The rules that are on, each with its number.
+/// The enabled rules, each with its limit.
 #[derive(Clone, Debug, Default)]
 pub struct LineRules {
     pub rules: Vec<(usize, f64)>,

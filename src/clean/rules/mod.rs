@@ -1,7 +1,7 @@
-//! Rules of quality: each measures one number of a text and holds it against limits, restated so that they fit every script.
+//! Quality rules: each computes one number of a text and compares it with limits, adapted to every script.
 //!
-//! Of Gopher (Rae et al. 2021, table A1), C4 (Raffel et al. 2020, 2.2) and FineWeb (Penedo et al. 2024, 3.6). Where a script writes
-//! without spaces, its characters make words of the length that they have on average, and count as that share of a word's letters.
+//! From Gopher (Rae et al. 2021, table A1), C4 (Raffel et al. 2020, 2.2) and FineWeb (Penedo et al. 2024, 3.6). In a script
+//! without spaces, characters are grouped into words of average length, and count as that share of a word's letters.
 
 mod facts;
 mod lines;
@@ -17,7 +17,7 @@ pub use table::{RULES, Rule};
 
 use crate::text;
 
-/// What a text has to be: the limits of one rule.
+/// The limits of one rule.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Limit {
     AtLeast(f64),
@@ -35,13 +35,13 @@ impl Limit {
     }
 }
 
-/// The rules that are on, in the order in which they are tried, each with its limits.
+/// The enabled rules in the order of evaluation, each with its limits.
 #[derive(Clone, Debug, Default)]
 pub struct RuleSet {
     pub rules: Vec<(usize, Limit)>,
 }
 
-/// A rule that a text breaks: its name, and the number that shows it.
+/// A rule that a text breaks: its name, and the number.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Broken {
     pub rule: &'static str,
@@ -72,7 +72,7 @@ fn broken(rule: &Rule, limit: Limit, facts: &Facts) -> Option<Broken> {
     Some(Broken { rule: rule.name, evidence })
 }
 
-/// A number of a person: whole, or with two digits that count.
+/// Formats a number for display: whole, or with two significant digits.
 fn shown(value: f64) -> String {
     match value.abs() {
         0.0 => "0".into(),

@@ -1,27 +1,27 @@
-//! Words that come again and again.
+//! Repeated sequences of words.
 
 use super::facts::Facts;
 use crate::clean::near::together;
 use crate::token::words::{FastMap, FastSet};
 
-/// How often a sequence comes before it counts as one that comes again and again.
+/// Minimum number of occurrences of a repeated sequence.
 const OFTEN: usize = 3;
 
-/// The sequence of `words` words that covers most of the text, of those that come again and again: where it begins, where it ends,
-/// how often it comes, and the share of the text that it is.
+/// The repeated sequence of `words` words that covers most of the text: where it begins and ends, its number of occurrences, and
+/// its share of the text.
 pub fn top(facts: &Facts, words: usize) -> Option<(usize, usize, usize, f64)> {
     let ngram = facts.units_of_words(words);
     if facts.units.len() < ngram * 2 {
         return None;
     }
-    // where the first begins, where the last ends, how often it comes
+    // where the first begins, where the last ends, the number of occurrences
     let mut known: FastMap<u64, (usize, usize, usize)> =
         FastMap::with_capacity_and_hasher(facts.units.len(), Default::default());
     let mut hashes = vec![0; ngram];
     for at in 0..=facts.units.len() - ngram {
         facts.units[at..at + ngram].iter().zip(&mut hashes).for_each(|(unit, hash)| *hash = unit.hash);
         let (_, end, count) = known.entry(together(&hashes)).or_insert((at, 0, 0));
-        // those that overlap are one: `a a a` has `a a` once
+        // overlapping ones count once: `a a a` has `a a` once
         if at >= *end {
             (*end, *count) = (at + ngram, *count + 1);
         }
@@ -31,7 +31,7 @@ pub fn top(facts: &Facts, words: usize) -> Option<(usize, usize, usize, f64)> {
     };
     let all: usize = facts.units.iter().map(|unit| (unit.end - unit.start) as usize).sum();
     let again = known.values().filter(|(.., count)| *count >= OFTEN);
-    // of equal ones the first, so that the order of the map does not count
+    // of equal ones the first, so that the order of the map does not matter
     let (size, first, count) =
         again.map(|(first, _, count)| (length(*first) * count, usize::MAX - first, *count)).max()?;
     let first = usize::MAX - first;
@@ -39,7 +39,7 @@ pub fn top(facts: &Facts, words: usize) -> Option<(usize, usize, usize, f64)> {
     Some((start, end, count, size as f64 / all.max(1) as f64))
 }
 
-/// The share of the text that is in sequences of `words` words which were there before.
+/// The share of the text in repeated sequences of `words` words.
 pub fn duplicate(facts: &Facts, words: usize) -> Option<f64> {
     let ngram = facts.units_of_words(words);
     if facts.units.len() < ngram + 1 {

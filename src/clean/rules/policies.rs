@@ -1,4 +1,4 @@
-//! What lines about policies and cookies say: C4's six phrases, and the same in other languages.
+//! Phrases of lines about policies and cookies: C4's six phrases, and their equivalents in other languages.
 
 use aho_corasick::AhoCorasick;
 use std::sync::LazyLock;
@@ -36,7 +36,7 @@ const PHRASES: &[&str] = &[
 
 static FINDER: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| AhoCorasick::new(PHRASES).ok());
 
-/// The phrase that a line has, if it has one.
+/// The phrase that a line contains, if any.
 pub fn policy(line: &str) -> Option<&'static str> {
     let small = line.to_lowercase();
     FINDER.as_ref()?.find(&small).map(|found| PHRASES[found.pattern().as_usize()])

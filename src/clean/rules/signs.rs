@@ -1,7 +1,7 @@
-//! Signs that mean something for a text's quality, in every script: ends of sentences, bullets, ellipses.
+//! Signs that indicate a text's quality, in every script: sentence ends, bullets, ellipses.
 
-/// Marks that end a sentence, of Unicode's `Sentence_Terminal`, and what may stand behind them. A semicolon or a colon ends an item of
-/// an enumeration, as statutes have them.
+/// Marks that end a sentence, from Unicode's `Sentence_Terminal`, and the signs that may follow them. A semicolon or a colon ends
+/// an item of an enumeration, as in statutes.
 pub fn ends_sentence(char: char) -> bool {
     matches!(
         char,
@@ -34,7 +34,7 @@ pub fn ends_sentence(char: char) -> bool {
     )
 }
 
-/// Whether a line ends as a sentence or an item of an enumeration does, in quotation marks or brackets or without.
+/// Whether a line ends like a sentence or an item of an enumeration, in quotation marks or brackets or without.
 pub fn is_ended(line: &str) -> bool {
     let bare = line.trim_end_matches(|char: char| {
         matches!(char, '"' | '\'' | '”' | '’' | '»' | '）' | ')' | ']' | '】' | '」' | '』' | '》' | '*' | '_')
@@ -43,7 +43,7 @@ pub fn is_ended(line: &str) -> bool {
         || bare.len() < line.len() && line.ends_with(['"', '”', '」', '』'])
 }
 
-/// Sentences in a text: runs of marks that end one, with a letter before them.
+/// Number of sentences in a text: runs of end marks with a letter before them.
 pub fn sentences(text: &str) -> usize {
     let (mut count, mut is_open) = (0, false);
     for char in text.chars() {
@@ -63,7 +63,7 @@ pub fn has_marks(text: &str) -> bool {
     first.is_none_or(|char| !matches!(u32::from(char), 0xe00..=0xeff))
 }
 
-/// Whether a line is an item of a list.
+/// Whether a line is a list item.
 pub fn is_bullet(line: &str) -> bool {
     let mut chars = line.chars();
     let first = chars.next().unwrap_or(' ');
@@ -71,18 +71,18 @@ pub fn is_bullet(line: &str) -> bool {
         || matches!(first, '-' | '*' | '–' | '—' | '+') && chars.next().is_none_or(char::is_whitespace)
 }
 
-/// Whether a line breaks off.
+/// Whether a line ends in an ellipsis.
 pub fn breaks_off(line: &str) -> bool {
     line.ends_with("...") || line.ends_with('…') || line.ends_with("。。。") || line.ends_with("[...]")
 }
 
-/// Hash signs and ellipses; the two of a Chinese ellipsis are one.
+/// Number of hash signs and ellipses; the two characters of a Chinese ellipsis count as one.
 pub fn symbols(text: &str) -> usize {
     let hashes = text.bytes().filter(|byte| *byte == b'#').count();
     hashes + text.matches("...").count() + text.replace("……", "…").matches('…').count()
 }
 
-/// Characters that stand for others which were lost: signs of replacement, of private use, controls.
+/// Characters that replace lost ones: replacement characters, private use, controls.
 pub fn unreadable(text: &str) -> usize {
     let is_lost = |char: char| {
         char == '\u{fffd}'

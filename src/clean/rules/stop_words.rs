@@ -1,12 +1,12 @@
-//! The small words that a running text has in its language: a list of words has none of them.
+//! Stop words by language: running text contains them, a list of words does not.
 
 use super::facts::Facts;
 use crate::clean::near::units;
 use crate::token::words::{FastMap, FastSet};
 use std::sync::LazyLock;
 
-/// Of each language its most frequent small words; those of English are Gopher's, with eight more. Of Chinese and Japanese they are
-/// characters.
+/// The most frequent stop words of each language; the English list is Gopher's, with eight more. Chinese and Japanese stop words
+/// are characters.
 const LISTS: &[(&str, &str)] = &[
     ("en", "the be to of and that have with is in for it on as are this"),
     ("de", "der die das und in zu den nicht von mit ist des sich ein eine auf für dem auch"),
@@ -50,7 +50,7 @@ const LISTS: &[(&str, &str)] = &[
     ("ja", "の は を に が と で た も る し い な て か"),
 ];
 
-/// Which lists have a word, and its number among all words.
+/// The lists that contain a word, and its number among all words.
 static KNOWN: LazyLock<FastMap<u64, (u64, u32)>> = LazyLock::new(|| {
     let mut known: FastMap<u64, (u64, u32)> = FastMap::default();
     for (list, (_, words)) in LISTS.iter().enumerate() {
@@ -62,7 +62,7 @@ static KNOWN: LazyLock<FastMap<u64, (u64, u32)>> = LazyLock::new(|| {
     known
 });
 
-/// How many different words of the list that fits best are in the text.
+/// Number of different words of the best-matching list in the text.
 pub fn count(facts: &Facts) -> usize {
     let mut counts = [0usize; LISTS.len()];
     let mut seen = FastSet::default();

@@ -1,30 +1,30 @@
-//! The rules, one a line of a table.
+//! The table of rules, one rule a line.
 
 use super::facts::{Facts, letters};
 use super::{Limit, ngrams, signs, stop_words};
 use crate::clean::is_mojibake;
 use crate::clean::language::detect;
 
-/// A rule: what it measures of a text, and the limits that it has by default.
+/// A rule: the number it computes of a text, and its default limits.
 pub struct Rule {
     pub name: &'static str,
-    /// What the number counts: `words`.
+    /// The unit of the number: `words`.
     pub what: &'static str,
-    /// What it is for, with the numbers.
+    /// Its purpose, with the limits.
     pub doc: &'static str,
-    /// `None` for a text that it does not fit.
+    /// `None` for a text that it does not apply to.
     pub measure: fn(&Facts) -> Option<f64>,
-    /// For rows that are passages (an article, an answer, a message); `None`: off.
+    /// Limits for rows that are passages (an article, an answer, a message); `None`: off.
     pub passage: Option<Limit>,
-    /// For rows that are whole web pages: the numbers of the paper.
+    /// Limits for rows that are whole web pages: the paper's numbers.
     pub page: Limit,
-    /// The part of the text that shows it.
+    /// The part of the text shown as evidence.
     pub part: Option<fn(&Facts) -> Option<String>>,
 }
 
 use Limit::{AtLeast, AtMost, Between};
 
-/// A rule with the same numbers for passages and pages.
+/// A rule with the same limits for passages and pages.
 const fn rule(
     name: &'static str,
     what: &'static str,
@@ -45,14 +45,14 @@ impl Rule {
     }
 }
 
-/// Of fewer words, shares of words say little; Gopher's were chosen for texts of so many and more.
+/// Below this number of words, shares of words are unreliable; Gopher's limits were chosen for texts of at least this length.
 const FEW: f64 = 50.0;
 
 fn of_many(facts: &Facts, value: Option<f64>) -> Option<f64> {
     value.filter(|_| facts.words >= FEW)
 }
 
-/// Of fewer lines, a share of them says little.
+/// Below this number of lines, a share of them is unreliable.
 fn of_lines(facts: &Facts, value: Option<f64>) -> Option<f64> {
     value.filter(|_| facts.lines.len() > 2)
 }
@@ -69,7 +69,8 @@ fn top_part<const WORDS: usize>(facts: &Facts) -> Option<String> {
 /// The shortest sequences whose repetition is measured.
 const SHORTEST: usize = 5;
 
-/// What is in longer sequences that were there before is in shorter ones too: where these are none, they are not looked for.
+/// The text of longer repeated sequences is also in shorter ones: where there are none of these, longer ones are not searched
+/// for.
 fn duplicate<const WORDS: usize>(facts: &Facts) -> Option<f64> {
     of_many(facts, Some(0.0))?;
     let mut known = facts.duplicates.borrow_mut();
@@ -97,7 +98,7 @@ fn line_that(facts: &Facts, is: impl Fn(&str) -> bool) -> Option<String> {
     facts.lines.iter().find(|line| is(line)).map(ToString::to_string)
 }
 
-/// Small words of a language that has a list; a text whose language has none passes.
+/// Stop words of a language that has a list; a text in another language passes.
 fn small_words(facts: &Facts) -> Option<f64> {
     let found = stop_words::count(facts);
     if found < 2 && facts.running.is_none() {
@@ -106,76 +107,76 @@ fn small_words(facts: &Facts) -> Option<f64> {
             return None;
         }
     }
-    // of scripts without spaces Han and kana have lists
+    // of the scripts without spaces, Han and kana have lists
     let is_listed = facts.running.is_none_or(|chars| chars < 3.0);
     (is_listed && facts.words >= 10.0).then_some(found as f64)
 }
 
-/// All rules, in the order in which they are tried: what is cheap first.
+/// All rules in the order of evaluation, cheap ones first.
 #[rustfmt::skip]
 pub const RULES: &[Rule] = &[
-    rule("unreadable", "characters are lost or of no script", "characters of replacement (�), of private use and controls: at most 0.01 of all",
+    rule("unreadable", "characters are lost or of no script", "share of replacement (�), private-use and control characters: at most 0.01",
         AtMost(0.01), |facts| Some(signs::unreadable(facts.text) as f64 / facts.text.chars().count().max(1) as f64)).showing(start),
-    rule("mojibake", "text in the wrong encoding", "text that `fix_mojibake` would mend: at most 0",
+    rule("mojibake", "text in the wrong encoding", "text that `fix_mojibake` would repair: at most 0",
         AtMost(0.0), |facts| Some(f64::from(u8::from(is_mojibake(facts.text))))).showing(start),
-    rule("gopher_words", "words", "words: [10, 100000], of pages [50, 100000]",
+    rule("gopher_words", "words", "number of words: [10, 100000], for pages [50, 100000]",
         Between(50.0, 100_000.0), |facts| Some(facts.words)).of_passages(Some(Between(10.0, 100_000.0))),
-    rule("gopher_word_length", "letters in a word", "mean letters of a word, in scripts with spaces: [3, 10]",
+    rule("gopher_word_length", "letters in a word", "mean letters per word, in scripts with spaces: [3, 10]",
         Between(3.0, 10.0), |facts| facts.word_length()).showing(start),
-    rule("gopher_symbols", "hash signs and ellipses a word", "hash signs and ellipses a word: at most 0.1",
+    rule("gopher_symbols", "hash signs and ellipses a word", "hash signs and ellipses per word: at most 0.1",
         AtMost(0.1), |facts| (facts.words > 0.0).then(|| signs::symbols(facts.text) as f64 / facts.words)),
     rule("gopher_bullets", "of the lines are items of a list", "share of lines that begin with a bullet: at most 0.9",
         AtMost(0.9), |facts| of_lines(facts, facts.lines_that(signs::is_bullet))),
     rule("gopher_ellipses", "of the lines break off", "share of lines that end in an ellipsis: at most 0.3",
         AtMost(0.3), |facts| of_lines(facts, facts.lines_that(signs::breaks_off))).showing(|facts| line_that(facts, signs::breaks_off)),
-    rule("gopher_letters", "of the words have a letter", "share of words with a letter, runs of signs counted as words: at least 0.6, of pages 0.8",
+    rule("gopher_letters", "of the words have a letter", "share of words with a letter, runs of signs counted as words: at least 0.6, for pages 0.8",
         AtLeast(0.8), |facts| {
             let all = facts.units.len() + facts.signs;
             (all > 0).then(|| facts.with_letter as f64 / all as f64)
         }).of_passages(Some(AtLeast(0.6))).showing(start),
-    rule("gopher_stop_words", "small words of its language", "different small words (the, of, and …; 的, 是, 在 …) of the language that fits best: at least 2",
+    rule("gopher_stop_words", "small words of its language", "different stop words (the, of, and …; 的, 是, 在 …) of the best-matching language: at least 2",
         AtLeast(2.0), small_words).showing(start),
     rule("c4_lorem_ipsum", "times “lorem ipsum”", "\"lorem ipsum\": at most 0 times",
         AtMost(0.0), |facts| Some(facts.text.to_ascii_lowercase().matches("lorem ipsum").count() as f64)),
-    rule("c4_curly", "curly brackets", "curly brackets, which code has: at most 0",
+    rule("c4_curly", "curly brackets", "curly brackets, a sign of code: at most 0",
         AtMost(0.0), |facts| Some(facts.text.bytes().filter(|byte| *byte == b'{').count() as f64))
         .showing(|facts| line_that(facts, |line| line.contains('{'))),
-    rule("c4_sentences", "sentences", "sentences: off, of pages at least 3",
+    rule("c4_sentences", "sentences", "number of sentences: off, for pages at least 3",
         AtLeast(3.0), |facts| signs::has_marks(facts.text).then(|| signs::sentences(facts.text) as f64)).of_passages(None),
-    rule("fineweb_line_ends", "of the lines end as sentences do", "share of lines that end in a mark: at least 0.12",
+    rule("fineweb_line_ends", "of the lines end as sentences do", "share of lines that end in a punctuation mark: at least 0.12",
         AtLeast(0.12), |facts| of_lines(facts, facts.lines_that(signs::is_ended).filter(|_| signs::has_marks(facts.text))))
         .showing(|facts| line_that(facts, |line| !signs::is_ended(line))),
     rule("fineweb_short_lines", "of the lines are short", "share of lines of fewer than 30 letters (10 Chinese characters): at most 0.67",
         AtMost(0.67), |facts| of_lines(facts, facts.lines_that(|line| letters(line) < 30.0)))
         .showing(|facts| line_that(facts, |line| letters(line) < 30.0)),
-    rule("fineweb_newlines", "ends of lines a word", "ends of lines a word: at most 0.3",
+    rule("fineweb_newlines", "ends of lines a word", "line ends per word: at most 0.3",
         AtMost(0.3), |facts| (facts.words > 0.0).then(|| facts.newlines as f64 / facts.words)),
-    rule("fineweb_line_duplicates", "of the text is in repeated lines", "share of the text in lines that were there before: at most 0.1, of pages 0.01",
+    rule("fineweb_line_duplicates", "of the text is in repeated lines", "share of the text in repeated lines: at most 0.1, for pages 0.01",
         AtMost(0.01), |facts| Some(facts.repeated().line_chars)).of_passages(Some(AtMost(0.1))).showing(repeated_line),
-    rule("gopher_line_duplicates", "of the lines are repeated", "share of lines that were there before: at most 0.3",
+    rule("gopher_line_duplicates", "of the lines are repeated", "share of repeated lines: at most 0.3",
         AtMost(0.3), |facts| Some(facts.repeated().lines)).showing(repeated_line),
-    rule("gopher_line_duplicate_chars", "of the text is in repeated lines", "share of the text in such lines: at most 0.2",
+    rule("gopher_line_duplicate_chars", "of the text is in repeated lines", "share of the text in repeated lines: at most 0.2",
         AtMost(0.2), |facts| Some(facts.repeated().line_chars)).showing(repeated_line),
-    rule("gopher_paragraph_duplicates", "of the paragraphs are repeated", "share of paragraphs that were there before: at most 0.3",
+    rule("gopher_paragraph_duplicates", "of the paragraphs are repeated", "share of repeated paragraphs: at most 0.3",
         AtMost(0.3), |facts| Some(facts.repeated().paragraphs)),
-    rule("gopher_paragraph_duplicate_chars", "of the text is in repeated paragraphs", "share of the text in such paragraphs: at most 0.2",
+    rule("gopher_paragraph_duplicate_chars", "of the text is in repeated paragraphs", "share of the text in repeated paragraphs: at most 0.2",
         AtMost(0.2), |facts| Some(facts.repeated().paragraph_chars)),
-    rule("gopher_top_2gram", "of the text is one pair of words", "share of the text that is its most frequent 2 words, of 50 words and more: at most 0.4, of pages 0.2",
+    rule("gopher_top_2gram", "of the text is one pair of words", "share of the text in its most frequent sequence of 2 words, for 50 words and more: at most 0.4, for pages 0.2",
         AtMost(0.2), top::<2>).of_passages(Some(AtMost(0.4))).showing(top_part::<2>),
-    rule("gopher_top_3gram", "of the text is one sequence of 3 words", "… its most frequent 3 words: at most 0.36, of pages 0.18",
+    rule("gopher_top_3gram", "of the text is one sequence of 3 words", "… of 3 words: at most 0.36, for pages 0.18",
         AtMost(0.18), top::<3>).of_passages(Some(AtMost(0.36))).showing(top_part::<3>),
-    rule("gopher_top_4gram", "of the text is one sequence of 4 words", "… its most frequent 4 words: at most 0.32, of pages 0.16",
+    rule("gopher_top_4gram", "of the text is one sequence of 4 words", "… of 4 words: at most 0.32, for pages 0.16",
         AtMost(0.16), top::<4>).of_passages(Some(AtMost(0.32))).showing(top_part::<4>),
-    rule("gopher_duplicate_5gram", "of the text is in repeated sequences of 5 words", "share of the text in sequences of 5 words that were there before: at most 0.45, of pages 0.15",
+    rule("gopher_duplicate_5gram", "of the text is in repeated sequences of 5 words", "share of the text in repeated sequences of 5 words: at most 0.45, for pages 0.15",
         AtMost(0.15), duplicate::<5>).of_passages(Some(AtMost(0.45))),
-    rule("gopher_duplicate_6gram", "of the text is in repeated sequences of 6 words", "… of 6 words: at most 0.42, of pages 0.14",
+    rule("gopher_duplicate_6gram", "of the text is in repeated sequences of 6 words", "… of 6 words: at most 0.42, for pages 0.14",
         AtMost(0.14), duplicate::<6>).of_passages(Some(AtMost(0.42))),
-    rule("gopher_duplicate_7gram", "of the text is in repeated sequences of 7 words", "… of 7 words: at most 0.39, of pages 0.13",
+    rule("gopher_duplicate_7gram", "of the text is in repeated sequences of 7 words", "… of 7 words: at most 0.39, for pages 0.13",
         AtMost(0.13), duplicate::<7>).of_passages(Some(AtMost(0.39))),
-    rule("gopher_duplicate_8gram", "of the text is in repeated sequences of 8 words", "… of 8 words: at most 0.36, of pages 0.12",
+    rule("gopher_duplicate_8gram", "of the text is in repeated sequences of 8 words", "… of 8 words: at most 0.36, for pages 0.12",
         AtMost(0.12), duplicate::<8>).of_passages(Some(AtMost(0.36))),
-    rule("gopher_duplicate_9gram", "of the text is in repeated sequences of 9 words", "… of 9 words: at most 0.33, of pages 0.11",
+    rule("gopher_duplicate_9gram", "of the text is in repeated sequences of 9 words", "… of 9 words: at most 0.33, for pages 0.11",
         AtMost(0.11), duplicate::<9>).of_passages(Some(AtMost(0.33))),
-    rule("gopher_duplicate_10gram", "of the text is in repeated sequences of 10 words", "… of 10 words: at most 0.3, of pages 0.1",
+    rule("gopher_duplicate_10gram", "of the text is in repeated sequences of 10 words", "… of 10 words: at most 0.3, for pages 0.1",
         AtMost(0.1), duplicate::<10>).of_passages(Some(AtMost(0.3))),
 ];

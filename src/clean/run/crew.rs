@@ -1,4 +1,4 @@
-//! Steps that look at rows one by one, done by all ranks: rank 0 sends the others parts, and gets back what the steps made of them.
+//! Row-wise steps shared among all ranks: rank 0 sends parts to the others and receives the results of the steps.
 
 use super::phase::Through;
 use super::step::{Gone, Memory, Part};
@@ -12,11 +12,11 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::ops::Range;
 
-/// A job is of a step of the stream, whose place it begins with, or of steps of the run.
+/// A job is of a step of the stream, whose index it begins with, or of steps of the run.
 const OF_RUN: u64 = u64::MAX;
 
 impl CleanRun {
-    /// Parts through steps, by all ranks of the crew.
+    /// Passes parts through steps, on all ranks of the crew.
     pub(super) fn shared_out(&self, steps: Range<usize>, mut all: Vec<Through>, crew: &Crew) -> Result<Vec<Through>> {
         if crew.count() == 1 {
             return self.alone(steps, all);
@@ -46,7 +46,7 @@ impl CleanRun {
     }
 
     fn alone(&self, steps: Range<usize>, mut parts: Vec<Through>) -> Result<Vec<Through>> {
-        // such steps remember nothing
+        // row-wise steps have no state
         let mut memory = Memory::default();
         for step in self.steps.get(steps).ok_or_else(broken)? {
             self.step(step, 0, &mut parts, &mut memory)?;
@@ -54,7 +54,7 @@ impl CleanRun {
         Ok(parts)
     }
 
-    /// What another rank answers to a job.
+    /// The answer of another rank to a job.
     pub(super) fn help(&self, stream: &Stream, job: &[u8]) -> Result<Vec<u8>> {
         let mut wire = Wire(job);
         if wire.number()? != OF_RUN {

@@ -1,8 +1,9 @@
-//! A run: rows through steps to a folder, with what was removed, why, and what was counted. What is interrupted goes on to the same
-//! bytes, on any number of threads.
+//! A run: passes rows through steps into a folder, with the removed rows, the reasons, and counts. An interrupted run resumes and
+//! produces the same bytes, on any number of threads.
 //!
-//! Rows go a stretch at a time through all steps, and each stretch is a piece (`piece.rs`) on the disk. Steps that need all rows before the
-//! first of them goes, as near duplicates do, begin another phase (`phase.rs`), which reads the pieces of the one before.
+//! Rows pass through all steps a stretch at a time, and each stretch is a piece (`piece.rs`) on the disk. Steps that need all
+//! rows before they release the first, such as near duplicates, begin another phase (`phase.rs`), which reads the pieces of the
+//! previous one.
 
 mod crew;
 mod phase;
@@ -26,16 +27,16 @@ use std::path::PathBuf;
 use twox_hash::XxHash3_128;
 
 const WHO: &str = "clean::run";
-/// Bytes of the text of a piece.
+/// Bytes of text per piece.
 const BYTES: u64 = 32 << 20;
-/// Where pieces lie until the run is whole.
+/// Folder of the pieces until the run is complete.
 const WORK: &str = "work";
 /// The number of a row in the source, between two phases.
 const NUMBER: &str = "levain: row";
-/// Of a part of so many rows, the language of each is guessed; of a larger one, of every eighth.
+/// Up to this many rows in a part, the language of each is detected; in a larger part, of every eighth.
 const GUESSED: usize = 256;
 
-/// What is run.
+/// Options of a run.
 pub struct CleanRun {
     pub steps: Vec<CleanStep>,
     /// The field with the text that is counted.
@@ -43,14 +44,14 @@ pub struct CleanRun {
     pub out: PathBuf,
     /// `jsonl` or `parquet`.
     pub format: String,
-    /// Rows of a piece: so many an interruption costs at most.
+    /// Rows per piece: the most work that an interruption costs.
     pub piece_rows: u64,
 }
 
-/// What a run leaves in its folder beside the rows.
+/// Files that a run leaves in its folder beside the rows.
 #[derive(Serialize, Deserialize)]
 pub struct Report {
-    /// A digest of what was run: of the same on the same files nothing is done again.
+    /// A digest of the run: an equal run on equal files is not repeated.
     run: String,
     #[serde(flatten)]
     pub tally: Tally,
@@ -61,13 +62,13 @@ impl CleanRun {
         if self.format == "parquet" { "clean.parquet" } else { "clean.jsonl" }
     }
 
-    /// What is done, whatever it is done to.
+    /// The steps, independent of their input.
     fn identity(&self) -> String {
         let steps: Vec<String> = self.steps.iter().map(CleanStep::identity).collect();
         format!("levain {}\n{} {}\n{}", env!("CARGO_PKG_VERSION"), self.field, self.format, steps.join("\n"))
     }
 
-    /// What tells this run from others, by the bytes of its files and not by their times.
+    /// The identity of this run, from the bytes of its files and not their times.
     fn digest(&self, stream: &Stream) -> Result<String> {
         let mut hash = XxHash3_128::new();
         hash.write(self.identity().as_bytes());
@@ -86,8 +87,8 @@ impl CleanRun {
         Ok(format!("{:032x}", hash.finish_128()))
     }
 
-    /// Runs all steps, or what an earlier run of the same has left to do. Rank 0 reads and writes; steps that look at rows one by one
-    /// are shared out among all.
+    /// Runs all steps, or the rest of an interrupted equal run. Rank 0 reads and writes; row-wise steps are shared among all
+    /// ranks.
     pub fn run(&self, stream: &Stream) -> Result<Tally> {
         let told = format!("{WHO} {}", self.out.display());
         ranks::led(&told, |crew| self.run_by(stream, &crew), |job| self.help(stream, job))
@@ -98,7 +99,7 @@ impl CleanRun {
         files::settle(WHO, &self.out)?;
         let work = self.out.join(WORK);
         if let Some(report) = self.finished(stream)? {
-            // a kill may have come before it was removed
+            // a kill may have come before the removal
             files::remove_folder(WHO, &work)?;
             return Ok(report.tally);
         }
@@ -141,7 +142,7 @@ impl CleanRun {
         Ok(report.tally)
     }
 
-    /// Runs all steps on rows in memory, which are a file while it runs.
+    /// Runs all steps on rows in memory, which are stored in a file during the run.
     pub fn run_dataset(&self, data: &Dataset) -> Result<Tally> {
         let mut digest = 0u128;
         for at in 0..data.len() {
@@ -162,7 +163,7 @@ impl CleanRun {
         Ok(tally)
     }
 
-    /// What a whole run has left, where it was the same and its files are there.
+    /// The result of a complete earlier run, if it was equal and its files are present.
     fn finished(&self, stream: &Stream) -> Result<Option<Report>> {
         let there = |name: &str| files::is_file(&self.out.join(name));
         let Some(bytes) = files::read_if_there(WHO, &self.out.join("report.json"))? else { return Ok(None) };
@@ -178,7 +179,7 @@ impl CleanRun {
         Ok(report)
     }
 
-    /// The steps, cut before each that needs all rows.
+    /// The steps, split before each step that needs all rows.
     fn phases(&self) -> Vec<&[CleanStep]> {
         let mut phases = Vec::new();
         let mut start = 0;
@@ -192,7 +193,7 @@ impl CleanRun {
         phases
     }
 
-    /// An error where a step has taken all rows that came to it.
+    /// An error where a step has removed all rows that reached it.
     fn leaves_some(&self, tally: &Tally) -> Result<()> {
         let Some(all) = tally.steps.iter().find(|step| step.rows > 0 && step.gone() == step.rows) else {
             return Ok(());
@@ -208,7 +209,7 @@ impl CleanRun {
         Err(Error::new(WHO, what).help(help))
     }
 
-    /// Joins the pieces to the files of the run, which come to their places together.
+    /// Joins the pieces into the files of the run, which are moved into place together.
     fn finish(&self, phases: &[Pieces], report: &Report) -> Result<()> {
         let stage = Stage::begin(WHO, &self.out)?;
         let name = self.kept_name();

@@ -1,4 +1,4 @@
-//! A phase: steps that rows go through together, a stretch at a time.
+//! A phase: steps that rows pass through together, a stretch at a time.
 
 use super::piece::{Facts, Filling, Pieces};
 use super::step::{self, CleanStep, Memory, Part, text_of};
@@ -10,7 +10,7 @@ use crate::ranks::Crew;
 use crate::{Result, bail, cancel, progress, tasks, text};
 
 impl CleanRun {
-    /// Takes rows through the steps of a phase, piece by piece.
+    /// Passes rows through the steps of a phase, piece by piece.
     pub(super) fn phase(&self, stream: &Stream, phase: Phase, mut pieces: Pieces) -> Result<Pieces> {
         let mut memory = Memory::default();
         for digests in pieces.digests()? {
@@ -61,7 +61,7 @@ impl CleanRun {
         Ok(pieces)
     }
 
-    /// Rows with their numbers: counted, or as an earlier phase has noted them.
+    /// Rows with their numbers: counted, or recorded by an earlier phase.
     fn numbered(&self, rows: Dataset, first: u64, is_later: bool) -> Result<Part> {
         if !is_later {
             if rows.fields().iter().any(|name| **name == *NUMBER) {
@@ -79,9 +79,9 @@ impl CleanRun {
         Ok(Part { rows: rows.drop_fields(&[NUMBER])?, numbers })
     }
 
-    /// What all steps make of parts, with what each counts.
+    /// Results of all steps on parts, with the counts of each.
     fn through(&self, phase: Phase, parts: Vec<Part>, memory: &mut Memory) -> Result<Vec<Through>> {
-        // of a page whose text is yet to be made the page counts
+        // where the text is yet to be extracted from a page, the page is counted
         let raw = phase.steps.iter().find_map(|step| match step {
             CleanStep::Change(rewrite) if rewrite.into == self.field && !phase.is_later => Some(rewrite.field.as_str()),
             _ => None,
@@ -109,7 +109,8 @@ impl CleanRun {
                 continue;
             }
             self.step(step, place, &mut all, memory)?;
-            // what a step has seen first belongs to the part in which it was; parts come in order, and a piece ends at one
+            // a digest that a step has seen first belongs to the part that introduced it; parts come in order, and a piece ends
+            // at a part
             if let CleanStep::Unique(_) = step {
                 share_digests(&mut all, place, memory);
             }
@@ -123,7 +124,7 @@ impl CleanRun {
         }))
     }
 
-    /// What one step makes of parts, with what it counts.
+    /// Result of one step on parts, with its counts.
     pub(super) fn step(&self, step: &CleanStep, place: usize, all: &mut [Through], memory: &mut Memory) -> Result<()> {
         let parts = all.iter().map(|through| through.part.clone()).collect();
         for (through, done) in all.iter_mut().zip(step.apply(&self.field, parts, place, memory)?) {
@@ -135,7 +136,7 @@ impl CleanRun {
         Ok(())
     }
 
-    /// Counts what is left.
+    /// Counts the remaining rows.
     fn left(&self, through: &mut Through, is_last: bool) {
         let every = if through.part.numbers.len() > GUESSED { 8 } else { 1 };
         let tally = &mut through.tally;
@@ -154,23 +155,23 @@ impl CleanRun {
     }
 }
 
-/// Steps that rows go through together.
+/// Steps that rows pass through together.
 #[derive(Clone, Copy)]
 pub(super) struct Phase<'r> {
     pub steps: &'r [CleanStep],
-    /// The number of the first of them among all.
+    /// The index of the first of them among all.
     pub first: usize,
-    /// Its rows are those of a phase before it.
+    /// Whether its rows come from an earlier phase.
     pub is_later: bool,
     pub is_last: bool,
     pub crew: &'r Crew,
 }
 
-/// A part on its way through the steps, with what they did to it.
+/// A part on its way through the steps, with their changes to it.
 pub(super) struct Through {
     pub part: Part,
     pub gone: Vec<step::Gone>,
-    /// Parts of texts that were cut out.
+    /// Parts cut out of texts.
     pub cut: Vec<step::Gone>,
     pub tally: Tally,
     digests: Vec<Vec<u128>>,
@@ -182,9 +183,9 @@ impl Through {
     }
 }
 
-/// Gives each part the digests that it has first.
+/// Assigns each part the digests that it introduced.
 fn share_digests(all: &mut [Through], place: usize, memory: &mut Memory) {
-    // of no rows, as at the end of what was resumed, there is nothing
+    // without rows, as at the end of a resumed run, there is nothing
     let Some(new) = memory.new.get_mut(place) else { return };
     let mut new = std::mem::take(new).into_iter();
     for through in all {
@@ -193,7 +194,7 @@ fn share_digests(all: &mut [Through], place: usize, memory: &mut Memory) {
     }
 }
 
-/// Ends a piece: the next begins where it ends.
+/// Ends a piece: the next begins at its end.
 fn close(pieces: &mut Pieces, filling: &mut Filling) -> Result<()> {
     let next = Facts { read: filling.facts.read, rows: filling.facts.rows, ..Facts::default() };
     pieces.add(std::mem::replace(filling, Filling { facts: next, ..Filling::default() }))
@@ -216,12 +217,12 @@ fn fill(filling: &mut Filling, done: Through, place: usize, is_last: bool) -> Re
     filling.kept.append(&rows.gathered())
 }
 
-/// The rows that a phase has kept.
+/// The rows kept by a phase.
 pub(super) fn pieces_stream(pieces: &Pieces) -> Result<Stream> {
     Stream::open(Source::of_files(pieces.kept_files()))
 }
 
-/// The numbers in the source of a later phase's rows.
+/// The source numbers of a later phase's rows.
 fn numbers_of(stream: &Stream) -> Result<Vec<u64>> {
     let mut numbers = Vec::new();
     for part in stream.select(vec![NUMBER.into()])?.blocks()? {

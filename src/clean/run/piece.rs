@@ -1,4 +1,4 @@
-//! Pieces: what a run has done so far, a folder for each stretch of rows, which is there whole or not at all.
+//! Pieces: the progress of a run, a folder for each stretch of rows, which is present completely or not at all.
 
 use super::step::Gone;
 use super::tally::Tally;
@@ -9,18 +9,18 @@ use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
 const WHO: &str = "clean::run";
-/// Which pieces there are, and how far they reach.
+/// The existing pieces, and their extent.
 const FACTS: &str = "piece.json";
 pub const REMOVED: &str = "removed.parquet";
-/// Parts of texts that were cut out of rows that stay.
+/// Parts cut out of texts of rows that stay.
 pub const SHORTENED: &str = "shortened.parquet";
-/// Digests of values that the piece has first.
+/// Digests of values that the piece introduced.
 const DIGESTS: &str = "digests.bin";
 
-/// How far a piece reaches.
+/// The extent of a piece.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Facts {
-    /// Rows of the files that are read up to its end, and rows that came in.
+    /// Rows read from the files up to its end, and rows that came in.
     pub read: usize,
     pub rows: u64,
     /// Rows in its files.
@@ -28,19 +28,19 @@ pub struct Facts {
     pub removed: u64,
     pub shortened: u64,
     pub tally: Tally,
-    /// How many digests each step has in it.
+    /// Number of digests per step.
     pub digests: Vec<usize>,
 }
 
 /// The pieces of a phase.
 pub struct Pieces {
     pub folder: PathBuf,
-    /// The name of the file of rows that stay.
+    /// The name of the file of kept rows.
     pub kept: &'static str,
     pub facts: Vec<Facts>,
 }
 
-/// What goes into a piece.
+/// The contents of a piece.
 #[derive(Default)]
 pub struct Filling {
     pub kept: TableBuilder,
@@ -51,14 +51,14 @@ pub struct Filling {
 }
 
 impl Pieces {
-    /// Those that an earlier run has made.
+    /// Opens the pieces of an earlier run.
     pub fn open(folder: PathBuf, kept: &'static str) -> Result<Pieces> {
         files::make_folder(WHO, &folder)?;
         let mut pieces = Pieces { folder, kept, facts: Vec::new() };
         while files::is_folder(&pieces.place(pieces.facts.len())) {
             let folder = pieces.place(pieces.facts.len());
             files::settle(WHO, &folder)?;
-            // the facts are there when all is
+            // the facts file exists only if the piece is complete
             let Some(bytes) = files::read_if_there(WHO, &folder.join(FACTS))? else { break };
             let Ok(facts) = serde_json::from_slice(&bytes) else { break };
             pieces.facts.push(facts);
@@ -117,7 +117,7 @@ impl Pieces {
         Ok(all)
     }
 
-    /// The files with the rows that stay.
+    /// The files of kept rows.
     pub fn kept_files(&self) -> Vec<PathBuf> {
         self.files(self.kept, |facts| facts.kept)
     }

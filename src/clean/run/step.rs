@@ -1,4 +1,4 @@
-//! The steps of a run: each changes texts, or takes rows out and says why.
+//! The steps of a run: each changes texts, or removes rows and records the reason.
 
 use super::tally::{Example, StepTally};
 use crate::clean::cuts::{Cut, CutPlan, Cuts, Place};
@@ -14,25 +14,25 @@ use serde::{Deserialize, Serialize};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-/// What is done with rows, one step after the other.
+/// The steps applied to rows, in order.
 pub enum CleanStep {
     Change(Rewrite),
     /// A change that is counted by kind.
     Mask(Rewrite, Vec<PiiKind>),
     Sift(Sift),
-    /// The first row of each value of a field.
+    /// Keeps the first row of each value of a field.
     Unique(String),
-    /// The first of texts that are near to each other.
+    /// Keeps the first of near-duplicate texts.
     Near(String, NearPlan),
-    /// Texts without the lines that break a rule.
+    /// Cuts lines that break a rule.
     Shorten(Shorten),
-    /// Texts without what earlier ones have too.
+    /// Cuts text that earlier rows also have.
     Cut(String, CutPlan),
-    /// A score of each text, in a field.
+    /// Adds a score of each text as a field.
     Score(Score),
-    /// Rows by their score.
+    /// Filters rows by score.
     Choose(Choose),
-    /// Rows that a step of a script keeps, which changes none.
+    /// Rows kept by a script step, which changes none.
     Keep(String, Arc<dyn Step>),
 }
 
@@ -43,7 +43,7 @@ pub struct Part {
     pub numbers: Vec<u64>,
 }
 
-/// A row that went, or a part of one.
+/// A removed row, or a removed part of a row.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Gone {
     pub row: u64,
@@ -52,34 +52,34 @@ pub struct Gone {
     pub text: String,
 }
 
-/// What a step made of a part.
+/// The result of a step on a part.
 pub struct Done {
     pub part: Part,
     pub gone: Vec<Gone>,
-    /// Parts that were cut out of rows that stay.
+    /// Parts cut out of rows that stay.
     pub cut: Vec<Gone>,
     pub tally: StepTally,
 }
 
 const WHO: &str = "clean::run";
-/// Characters of a removed text that are kept with it.
+/// Characters kept of a removed text.
 const SHOWN: usize = 200;
 
-/// What steps remember between parts.
+/// State that steps keep between parts.
 #[derive(Default)]
 pub struct Memory {
-    /// Digests of values that were there, by the place of the step.
+    /// Digests of values seen, by the index of the step.
     pub known: Vec<HashSet<u128>>,
-    /// Those that are new since they were last taken.
+    /// Digests that are new since the last call that took them.
     pub new: Vec<Vec<u128>>,
-    /// What was seen in all the rows that this phase began with.
+    /// State from the full pass over the rows that this phase began with.
     pub all: Seen,
-    /// Rows that the phase began with and has seen, and their numbers in the source.
+    /// Input rows of the phase seen so far, and their numbers in the source.
     pub seen: usize,
     pub numbers: Vec<u64>,
 }
 
-/// What a step that needs all rows has seen in them.
+/// The result of a full pass, for a step that needs all rows.
 #[derive(Default)]
 pub enum Seen {
     #[default]
@@ -89,7 +89,7 @@ pub enum Seen {
     Scores(LastKept),
 }
 
-/// The text that is cleaned; nothing where a row has none.
+/// The text to clean; empty where a row has none.
 pub fn text_of<'d>(rows: &'d Dataset, field: &str, at: usize) -> std::borrow::Cow<'d, str> {
     let field = rows.fields().iter().position(|known| **known == *field);
     field.and_then(|field| rows.cell(field, at).text().ok()).unwrap_or_default()
@@ -110,7 +110,7 @@ impl CleanStep {
         }
     }
 
-    /// What tells it from others.
+    /// Its identity.
     pub fn identity(&self) -> String {
         match self {
             CleanStep::Change(rewrite) | CleanStep::Mask(rewrite, _) => rewrite.identity(),
@@ -125,7 +125,7 @@ impl CleanStep {
         }
     }
 
-    /// Whether it has to see all rows before the first of them goes.
+    /// Whether it has to see all rows before it releases the first.
     pub fn needs_all(&self) -> bool {
         match self {
             CleanStep::Near(..) | CleanStep::Cut(..) => true,
@@ -134,12 +134,12 @@ impl CleanStep {
         }
     }
 
-    /// Whether what becomes of a row depends on it alone, so that any rank can do it.
+    /// Whether its result for a row depends on that row alone, so that any rank can compute it.
     pub fn is_alone(&self) -> bool {
         !matches!(self, CleanStep::Unique(_)) && !self.needs_all()
     }
 
-    /// Looks at all rows.
+    /// The full pass over all rows.
     pub fn look(&self, stream: &Stream) -> Result<Seen> {
         Ok(match self {
             CleanStep::Near(field, plan) => Seen::Near(unique::near_groups(WHO, stream.blocks()?, field, *plan)?),
@@ -149,7 +149,7 @@ impl CleanStep {
         })
     }
 
-    /// What it does with parts that follow each other; `place` is its own among the steps.
+    /// Applies the step to consecutive parts; `place` is its index among the steps.
     pub fn apply(&self, field: &str, parts: Vec<Part>, place: usize, memory: &mut Memory) -> Result<Vec<Done>> {
         match self {
             CleanStep::Change(rewrite) => tasks::try_map(parts, &|_, part| change(rewrite, field, part)),
@@ -189,7 +189,7 @@ impl CleanStep {
     }
 }
 
-/// A part without the rows for which there is a reason.
+/// A part without the rows that have a reason for removal.
 fn without(part: Part, field: &str, reason: impl Fn(usize) -> Option<(String, String)>) -> Done {
     let mut tally = StepTally::default();
     let (mut kept, mut gone) = (Vec::new(), Vec::new());
@@ -223,7 +223,7 @@ fn sift(sift: &Sift, field: &str, part: Part) -> Result<Done> {
     Ok(without(part, field, reason))
 }
 
-/// What a step of a script kept, by the places of its rows in their columns.
+/// The rows kept by a script step, by their positions in their columns.
 fn keep(name: &str, field: &str, part: Part, kept: &Dataset) -> Done {
     let kept: HashSet<usize> = (0..kept.len()).map(|at| kept.row(at)).collect();
     let places: Vec<usize> = (0..part.rows.len()).map(|at| part.rows.row(at)).collect();
@@ -263,7 +263,7 @@ fn far(field: &str, part: Part, memory: &mut Memory) -> Done {
     })
 }
 
-/// Rows that have another field now.
+/// Rows with an added field.
 fn unchanged(field: &str, part: Part, rows: Dataset) -> Done {
     let done = without(part, field, |_| None);
     Done { part: Part { rows, numbers: done.part.numbers }, ..done }
@@ -276,7 +276,7 @@ fn choose(step: &Choose, field: &str, part: Part, last: &LastKept) -> Result<Don
     Ok(done)
 }
 
-/// Parts with the places of each row that are cut: these are read in the order of the rows.
+/// Parts with the cuts of each row, read in row order.
 fn with_places(parts: Vec<Part>, memory: &mut Memory) -> Result<Vec<(Part, Vec<Vec<Place>>)>> {
     let Seen::Cuts(cuts) = &mut memory.all else { unreachable!("the phase has looked at all rows") };
     let mut ready = Vec::with_capacity(parts.len());
@@ -289,7 +289,7 @@ fn with_places(parts: Vec<Part>, memory: &mut Memory) -> Result<Vec<(Part, Vec<V
     Ok(ready)
 }
 
-/// A part whose texts, those of the field `of`, are shorter, without the rows of which nothing is left.
+/// A part with shorter texts in the field `of`, without the rows that became empty.
 fn shorten(of: &str, field: &str, part: Part, cuts: impl FnMut(usize, &str) -> Result<Vec<Cut>>) -> Result<Done> {
     let made = Shortened::of(&part.rows, of, cuts)?;
     let mut tally = StepTally::default();
@@ -312,7 +312,7 @@ fn shorten(of: &str, field: &str, part: Part, cuts: impl FnMut(usize, &str) -> R
             cut.push(Gone { row: number, rule: one.rule.to_string(), evidence: one.evidence, text: shown });
         }
     }
-    // what went is shown as it was
+    // a removed part is shown in its original form
     let done = without(part, field, |at| emptied.get(&at).cloned());
     let kept = (0..made.rows.len()).filter(|at| !emptied.contains_key(at));
     let part = Part { rows: made.rows.pick(kept), numbers: done.part.numbers };

@@ -1,31 +1,31 @@
-//! What a run counts: rows and bytes of each rule, with examples, and what is left.
+//! Counts of a run: rows and bytes by rule, with examples, and the remaining rows.
 
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// Examples of removed rows that are kept for each rule.
+/// Examples of removed rows kept per rule.
 const EXAMPLES: usize = 3;
-/// Classes of lengths: a class has texts of up to twice as many characters as the one before.
+/// Length classes: each spans texts of up to twice as many characters as the previous one.
 const CLASSES: usize = 24;
 
-/// What became of the rows.
+/// Counts of all rows.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Tally {
-    /// Rows that came in, and bytes of their text.
+    /// Input rows, and bytes of their text.
     pub rows: u64,
     pub bytes: u64,
     pub kept_rows: u64,
     pub kept_bytes: u64,
     pub steps: Vec<StepTally>,
-    /// How many texts have up to 1, 2, 4, 8 … characters, as they came and as they stay.
+    /// Number of texts of up to 1, 2, 4, 8 … characters, in the input and in the output.
     pub lengths_before: Vec<u64>,
     pub lengths_after: Vec<u64>,
-    /// Rows that stay, by language and by script.
+    /// Kept rows, by language and by script.
     pub languages: BTreeMap<String, u64>,
     pub scripts: BTreeMap<String, u64>,
 }
 
-/// What one step did.
+/// Counts of one step.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct StepTally {
     pub step: String,
@@ -33,15 +33,15 @@ pub struct StepTally {
     pub rows: u64,
     pub bytes: u64,
     pub changed: u64,
-    /// What was masked, by kind.
+    /// Masked data, by kind.
     pub masked: BTreeMap<String, u64>,
-    /// Rows that went, by the rule that they broke.
+    /// Removed rows, by the rule that they broke.
     pub removed: BTreeMap<String, Removed>,
-    /// Parts that were cut out of rows that stay, by the rule that they broke.
+    /// Parts cut out of kept rows, by the rule that they broke.
     pub shortened: BTreeMap<String, Removed>,
 }
 
-/// What went by one rule: rows, or parts of them.
+/// Removals by one rule: rows, or parts of rows.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Removed {
     pub rows: u64,
@@ -49,7 +49,7 @@ pub struct Removed {
     pub examples: Vec<Example>,
 }
 
-/// A row that went.
+/// A removed row.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Example {
     pub row: u64,
@@ -109,14 +109,14 @@ impl StepTally {
         }
     }
 
-    /// Rows that went.
+    /// Number of removed rows.
     pub fn gone(&self) -> u64 {
         self.removed.values().map(|removed| removed.rows).sum()
     }
 }
 
 impl Tally {
-    /// Adds what was counted of later rows.
+    /// Adds the counts of later rows.
     pub fn merge(&mut self, more: &Tally) {
         self.rows += more.rows;
         self.bytes += more.bytes;
@@ -130,7 +130,7 @@ impl Tally {
         add_each(&mut self.scripts, &more.scripts);
     }
 
-    /// Adds what a later phase did with the rows that an earlier one kept.
+    /// Adds the counts of a later phase on the rows that an earlier one kept.
     pub fn follow(&mut self, later: Tally) {
         self.steps.extend(later.steps);
         (self.kept_rows, self.kept_bytes) = (later.kept_rows, later.kept_bytes);

@@ -11,7 +11,7 @@ use crate::{Error, Result};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-/// One baseline file: what it held, what is to be kept.
+/// One baseline file: its previous content, and the cases to save.
 pub struct Book {
     path: PathBuf,
     was: Option<Baseline>,
@@ -23,7 +23,7 @@ pub struct Books {
     machine: Machine,
     books: BTreeMap<PathBuf, Book>,
     one: Option<PathBuf>,
-    /// Stems that several scripts of one book have: these are kept by their paths.
+    /// Stems shared by several scripts of one book: these are saved by path.
     shared: BTreeSet<String>,
 }
 
@@ -38,7 +38,7 @@ impl Books {
             return Ok(books);
         }
         let mut keys: BTreeSet<PathBuf> = scripts.files.iter().map(|script| books.key(script)).collect();
-        // of folders whose scripts are all gone too
+        // includes folders whose scripts are all gone
         let own = books.machine.file_name();
         if args.baseline.is_none() {
             let kept = scripts.folders.iter().flat_map(|folder| walk::files(folder, &["json"]).files);
@@ -79,7 +79,7 @@ impl Books {
         self.one.clone().unwrap_or_else(|| folder_of(script))
     }
 
-    /// What a script is called in its book.
+    /// The name of a script in its book.
     fn name(&self, script: &Path) -> String {
         let (stem, path) = (stem(script), script.with_extension("").display().to_string().replace('\\', "/"));
         let was = self.books.get(&self.key(script)).and_then(|book| book.was.as_ref());
@@ -87,7 +87,7 @@ impl Books {
         if self.shared.contains(&stem) || known { path } else { stem }
     }
 
-    /// What `--save` did, in lines.
+    /// The results of `--save`, in lines.
     pub fn saved(&self) -> impl Iterator<Item = String> {
         let dropped = |book: &Book| {
             let all = book.was.iter().flat_map(|was| &was.scripts);
@@ -101,7 +101,7 @@ impl Books {
         })
     }
 
-    /// Scripts of which the baselines of whole folders have cases, and that are not there any more. They are not kept again.
+    /// Scripts with cases in the baselines of whole folders that no longer exist. They are not saved again.
     pub fn vanished(&mut self, scripts: &Scripts) -> Vec<(String, Vec<String>)> {
         let known: BTreeSet<(PathBuf, String)> =
             scripts.files.iter().map(|script| (self.key(script), self.name(script))).collect();
@@ -123,7 +123,7 @@ impl Books {
         found
     }
 
-    /// What the run is compared with, in words.
+    /// Describes the baseline of the run.
     pub fn told(&self, args: &Args) -> Vec<String> {
         if let Some(binary) = &args.against {
             return vec![format!("against {}, in turn", binary.display())];
@@ -146,7 +146,7 @@ impl Books {
         (was.case(&self.name(script), case).map(|stored| &stored.kept), origin)
     }
 
-    /// Cases of a script that the baseline has and this run has not.
+    /// Cases of a script that are in the baseline but not in this run.
     pub fn missing(&self, script: &Path, cases: &[Case]) -> Vec<String> {
         let was = self.books.get(&self.key(script)).and_then(|book| book.was.as_ref());
         let kept = was.and_then(|was| was.scripts.get(&self.name(script)));
@@ -154,7 +154,7 @@ impl Books {
         names.filter(|name| !cases.iter().any(|case| case.name() == *name)).cloned().collect()
     }
 
-    /// Of a chosen part of the cases, the others stay as they were.
+    /// Saves cases; if only some were chosen, the others stay unchanged.
     pub fn keep(&mut self, args: &Args, script: &Path, cases: &[Case]) {
         let (key, name) = (self.key(script), self.name(script));
         if let Some(book) = self.books.get_mut(&key) {

@@ -1,4 +1,4 @@
-//! `levain bench --compare OLD NEW`: two saved results, without a run.
+//! `levain bench --compare OLD NEW`: compares two saved results, without a run.
 
 use super::Args;
 use crate::Result;
@@ -7,7 +7,7 @@ use crate::measure::bench::judge::{self, Origin};
 use crate::measure::bench::report::{Report, Row};
 use std::path::Path;
 
-/// What NEW has is judged by OLD, with the thresholds that NEW holds.
+/// Judges NEW's cases against OLD, with NEW's thresholds.
 pub fn report(args: &Args, old_file: &Path, new_file: &Path) -> Result<Report> {
     let (old, new) = (Baseline::open(old_file)?, Baseline::open(new_file)?);
     let origin = if old.machine == new.machine { Origin::Stored } else { Origin::OtherMachine };

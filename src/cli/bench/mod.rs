@@ -1,4 +1,4 @@
-//! `levain bench [PATH…]`: runs benchmark scripts, each in a process of its own, and judges what they give.
+//! `levain bench [PATH…]`: runs benchmark scripts, each in a process of its own, and judges their results.
 
 mod books;
 mod compare;
@@ -76,12 +76,12 @@ enum Format {
 }
 
 impl Args {
-    /// Whether a person reads along.
+    /// Whether the output format is for people.
     fn is_read(&self) -> bool {
         matches!(self.format, Format::Text | Format::Github)
     }
 
-    /// Whether a case was chosen.
+    /// Whether a case was selected.
     fn wants(&self, script: &Path, case: &str) -> bool {
         self.filter.as_ref().is_none_or(|text| format!("{}: {case}", script.display()).contains(text))
     }
@@ -136,7 +136,7 @@ fn run(args: &Args) -> Result<u8> {
     Ok(exit_code(args, &report))
 }
 
-/// A gate that measured nothing has not passed.
+/// The error for a run without results: a gate that measured nothing has not passed.
 fn nothing(args: &Args) -> Error {
     match &args.filter {
         Some(filter) => Error::new("bench", format!("there is no case whose name holds `{filter}`")),
@@ -145,7 +145,7 @@ fn nothing(args: &Args) -> Error {
     }
 }
 
-/// Runs what was asked for.
+/// Runs the requested benchmarks.
 fn benchmark(args: &Args) -> Result<Report> {
     let scripts = Scripts::find(&args.paths)?;
     let machine = Machine::here();
@@ -174,7 +174,7 @@ fn benchmark(args: &Args) -> Result<Report> {
     Ok(report)
 }
 
-/// Scripts that the baselines of whole folders have, and that are not there any more.
+/// Reports scripts that are in the baselines of whole folders but no longer exist.
 fn vanished(args: &Args, scripts: &Scripts, books: &mut Books, report: &mut Report) {
     for (script, cases) in books.vanished(scripts) {
         let rows = report.rows.len();
@@ -236,7 +236,7 @@ fn measure(args: &Args, script: &Path, books: &mut Books, report: &mut Report) -
     Ok(())
 }
 
-/// Cases that are no more.
+/// Reports cases that no longer exist.
 fn missing(args: &Args, script: &Path, books: &Books, cases: &[Case], others: &[Pass], report: &mut Report) {
     let name = script.display().to_string();
     let met = |name: &str| cases.iter().any(|case| case.name() == name);
@@ -249,7 +249,7 @@ fn missing(args: &Args, script: &Path, books: &Books, cases: &[Case], others: &[
     report.rows.extend(gone.map(|other| Row::missing(&name, other.name(), "the other binary's run", "this one's")));
 }
 
-/// A change that is kept is what was wanted.
+/// A change that is saved was intended.
 fn saved(judged: Judged) -> Judged {
     match judged.decision {
         Decision::Pass => judged,
@@ -257,7 +257,7 @@ fn saved(judged: Judged) -> Judged {
     }
 }
 
-/// What is not PASS, for the lines of a pull request.
+/// Annotations of all results other than PASS, for the lines of a pull request.
 fn annotations(report: &Report) -> String {
     let mut text = String::new();
     for row in &report.rows {

@@ -1,4 +1,4 @@
-//! How often scripts run, by themselves or with another binary in turn.
+//! Number of rounds of a script, alone or in turn with another binary.
 
 use super::Args;
 use crate::Result;
@@ -7,7 +7,7 @@ use crate::measure::bench::judge::{self, Case, Decision, Judged, Kept, Origin};
 use std::path::Path;
 use std::time::Duration;
 
-/// Rounds enough to see how far apart two of the same are.
+/// Minimum rounds to see the spread between identical runs.
 const LEAST: u32 = 3;
 
 pub fn alone(args: &Args, own: &Path, script: &Path) -> Result<Vec<Pass>> {
@@ -15,7 +15,7 @@ pub fn alone(args: &Args, own: &Path, script: &Path) -> Result<Vec<Pass>> {
     let mut rounds: Vec<Pass> = Vec::new();
     for _ in 0..args.rounds.unwrap_or(LEAST) {
         rounds.push(drive::alone(&side(args, own, script), &wanted)?);
-        // what neither the clock nor the system says comes out the same again
+        // results without time or memory measurements are deterministic
         if rounds.iter().any(|pass| pass.fault.is_some() || !pass.is_measured()) {
             break;
         }
@@ -23,14 +23,14 @@ pub fn alone(args: &Args, own: &Path, script: &Path) -> Result<Vec<Pass>> {
     Ok(rounds)
 }
 
-/// Rounds of this binary and of the other, until each timed case is decided.
+/// Runs this binary and the other in turn, until each timed case is decided.
 pub fn in_turn(args: &Args, own: &Path, other: &Path, script: &Path) -> Result<(Vec<Pass>, Vec<Pass>)> {
     let wanted = |case: &str| args.wants(script, case);
     let (mut rounds, mut others): (Vec<Pass>, Vec<Pass>) = (Vec::new(), Vec::new());
     let most = args.rounds.unwrap_or(8);
     let (here, there) = (side(args, own, script), side(args, other, script));
     for round in 1..=most {
-        // who starts first changes too
+        // the first to run alternates too
         let (new, old) = match round % 2 {
             1 => drive::in_turn(&here, &there, &wanted)?,
             _ => {

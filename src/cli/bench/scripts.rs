@@ -1,17 +1,17 @@
-//! Which scripts run.
+//! Selects the scripts to run.
 
 use crate::script::suite::walk;
 use crate::{Error, Result, bail};
 use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 
-/// Where a project keeps its benchmarks.
+/// Default folder of a project's benchmarks.
 const FOLDER: &str = "scripts/bench";
 
 /// The scripts of a run, each once.
 pub struct Scripts {
     pub files: Vec<PathBuf>,
-    /// Folders of which all benchmarks run, so that one that is missing there has vanished.
+    /// Folders whose benchmarks all run, so that a missing script there has vanished.
     pub folders: Vec<PathBuf>,
 }
 
@@ -65,7 +65,7 @@ pub fn stem(script: &Path) -> String {
     script.file_stem().unwrap_or_default().to_string_lossy().to_string()
 }
 
-/// Where the baselines of a script are.
+/// The folder of a script's baselines.
 pub fn folder_of(script: &Path) -> PathBuf {
     script.parent().unwrap_or(Path::new("")).join("baselines")
 }

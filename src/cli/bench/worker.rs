@@ -1,11 +1,11 @@
-//! The other end of the pipe: one script, whose cases go to the process that started this one.
+//! The worker process: runs one script, and sends its cases to the parent process.
 
 use crate::cli::{FAULT, INTERRUPTED, interrupt, start_workers};
 use crate::measure::bench::{attach, wire};
 use crate::script::{Cause, Fault, Host, read_script};
 use std::path::Path;
 
-/// Runs a script, and tells its cases to the process that started this one.
+/// Runs a script, and sends its cases to the parent process.
 pub fn main(path: &Path) -> u8 {
     let tell = |message: &wire::FromWorker| wire::send(&mut std::io::stdout().lock(), message).is_ok();
     let version = env!("CARGO_PKG_VERSION").to_string();

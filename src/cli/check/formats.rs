@@ -1,4 +1,4 @@
-//! Findings as other programs read them.
+//! Output formats of findings for other programs.
 
 use super::Found;
 use crate::cli::github::cell;
@@ -6,10 +6,10 @@ use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::fmt::Write;
 
-/// More rows of a summary would hide what comes after it.
+/// More rows would hide the rest of the summary.
 const ROWS: usize = 100;
 
-/// A list of findings with their places.
+/// A list of findings with their positions.
 pub fn json(found: &[Found]) -> Value {
     let one = |found: &Found| {
         let (fault, place) = (&found.finding.fault, found.finding.fault.place.as_ref());
@@ -53,7 +53,7 @@ pub fn sarif(found: &[Found]) -> Value {
     })
 }
 
-/// The issues of Code Climate's specification, as far as GitLab reads them.
+/// Issues of Code Climate's specification, as far as GitLab reads them.
 pub fn codeclimate(found: &[Found]) -> Value {
     let prints = prints(found);
     let issue = |(found, print): (&Found, &String)| {
@@ -88,7 +88,7 @@ fn told(found: &Found) -> String {
     fault.help.as_ref().map_or_else(|| fault.message.clone(), |help| format!("{} ({help})", fault.message))
 }
 
-/// File, line and column, which these formats want of everything.
+/// File, line and column, which these formats require for every finding.
 fn place(found: &Found) -> (String, usize, usize) {
     let place = found.finding.fault.place.as_ref();
     let file = place.map_or(&found.file, |place| &place.source).replace('\\', "/");
@@ -96,15 +96,14 @@ fn place(found: &Found) -> (String, usize, usize) {
     place.map_or((file.clone(), 1, 1), |place| (file, place.line.max(1), place.column.max(1)))
 }
 
-/// A path as a URI has it.
+/// A path as a URI.
 fn uri(path: &str) -> String {
     let safe = |byte: u8| byte.is_ascii_alphanumeric() || b"/-._~".contains(&byte);
     let letter = |byte: u8| if safe(byte) { (byte as char).to_string() } else { format!("%{byte:02X}") };
     path.bytes().map(letter).collect()
 }
 
-/// What tells a finding from others also after lines were added above it: its file, line of text and message, and which of
-/// those that are alike it is.
+/// Identifies a finding even after lines were added above it: its file, line of text, message, and index among identical ones.
 fn prints(found: &[Found]) -> Vec<String> {
     let mut met: HashMap<String, usize> = HashMap::new();
     let print = |found: &Found| {
@@ -117,7 +116,7 @@ fn prints(found: &[Found]) -> Vec<String> {
     found.iter().map(print).collect()
 }
 
-/// The hash of Fowler, Noll and Vo, 64 bits of it: the same in every version of this program.
+/// The 64-bit FNV hash (Fowler, Noll, Vo): the same in every version of this program.
 fn fnv(text: &str) -> u64 {
     text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }

@@ -12,7 +12,7 @@ use crate::{Error, Result};
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
-/// More would scroll the first away.
+/// More would scroll the first off the screen.
 const SHOWN: usize = 10;
 
 #[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -29,7 +29,7 @@ pub enum Format {
     Codeclimate,
 }
 
-/// What is wrong with a file that was looked at.
+/// A finding with its file.
 pub struct Found {
     pub file: String,
     pub finding: Finding,
@@ -46,7 +46,7 @@ fn look(paths: &[PathBuf], format: Format) -> Result<u8> {
     let summary = Summary::open("check")?;
     let (files, mut found) = files(paths)?;
     found.extend(files.iter().flat_map(|file| find(file)));
-    // a file that several import is looked at with each
+    // a file imported by several scripts is checked with each
     let mut told = HashSet::new();
     found.retain(|found| told.insert(found.finding.to_string()));
     match format {
@@ -64,7 +64,7 @@ fn look(paths: &[PathBuf], format: Format) -> Result<u8> {
     Ok(if found.iter().any(|found| !found.finding.is_warning) { FAULT } else { 0 })
 }
 
-/// The scripts of files and folders, each once, and what can't be read. Where there is none at all, nothing would be looked at.
+/// The scripts of files and folders, each once, and the unreadable ones. An error if there are no scripts.
 fn files(paths: &[PathBuf]) -> Result<(Vec<PathBuf>, Vec<Found>)> {
     let (mut files, mut faults) = (Vec::new(), Vec::new());
     for path in paths {
@@ -111,8 +111,8 @@ impl Found {
     }
 }
 
-/// Shows what was found before a run: the faults, or, where there are none, the warnings in a line each. Gives the exit
-/// code where the script can't run.
+/// Shows the findings before a run: the faults, or, if there are none, the warnings in a line each. Returns the exit code if the
+/// script can't run.
 pub fn tell(findings: &[Finding]) -> Option<u8> {
     let faults: Vec<&Finding> = findings.iter().filter(|finding| !finding.is_warning).collect();
     if faults.is_empty() {

@@ -1,4 +1,4 @@
-//! The reference as one HTML file that needs nothing beside itself.
+//! The reference as one self-contained HTML file.
 
 use super::pages::{Entry, Page, title};
 use std::fmt::Write;
@@ -62,7 +62,7 @@ fn code(text: &str) -> String {
     if text.is_empty() { String::new() } else { format!("<code>{text}</code>") }
 }
 
-/// Paragraphs, lists, indented and fenced code: what docs are written in.
+/// Converts the markup of docs: paragraphs, lists, indented and fenced code.
 fn prose(doc: &str) -> String {
     let mut html = String::new();
     let mut lines = doc.lines().peekable();
@@ -94,7 +94,7 @@ fn prose(doc: &str) -> String {
     html.replace("</ul><ul>", "")
 }
 
-/// Comments, and what an example shows, in colors of their own.
+/// Colors comments and the expected values of examples.
 fn code_line(line: &str) -> String {
     let comment = line.find("//=>").map(|at| (at, "shows")).or_else(|| {
         let at = line.find("//")?;
@@ -108,10 +108,10 @@ fn code_line(line: &str) -> String {
     }
 }
 
-/// A line with `code` in it.
+/// A line with `code` spans.
 fn inline(text: &str) -> String {
     let parts: Vec<&str> = text.split('`').collect();
-    // a lone backtick is itself
+    // a lone backtick stays as it is
     if parts.len().is_multiple_of(2) {
         return escaped(text);
     }

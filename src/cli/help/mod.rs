@@ -1,4 +1,4 @@
-//! `levain help [NAME] [--search WORDS]`: everything from the registry.
+//! `levain help [NAME] [--search WORDS]`: help from the registry.
 
 mod html;
 mod markdown;
@@ -16,24 +16,24 @@ use crate::script::lookup::Catalog;
 use crate::script::{Host, registry, stdlib};
 use std::fmt::Write;
 
-/// What each folder of natives is about, in the order of a work day.
+/// The topic of each folder of natives, in workflow order.
 const NOUNS: &[(&str, &str)] = &[
-    ("tensor", "numbers with gradients"),
+    ("tensor", "n-dimensional arrays with gradients"),
     ("token", "tokenizers: open, train, extend, encode"),
     ("data", "datasets: open, clean, split, encode, batch"),
-    ("clean", "texts of any origin: encodings, normalizing, pages, near duplicates"),
+    ("clean", "text cleaning: encodings, normalization, HTML, near duplicates"),
     ("model", "language models: open, forward, loss, generate, resize, LoRA, save"),
     ("train", "optimizers, records, checkpoints"),
-    ("ranks", "several processes that share a run"),
+    ("ranks", "runs shared by several processes"),
     ("measure", "scores and statistics"),
-    ("retrieve", "search over text"),
-    ("linear", "models without a network: TF-IDF, logistic regression, a tagger"),
+    ("retrieve", "text search"),
+    ("linear", "linear models: TF-IDF, logistic regression, a tagger"),
     ("plot", "charts"),
-    ("serve", "a model behind HTTP"),
-    ("script", "options, arguments, text of numbers"),
+    ("serve", "a model served over HTTP"),
+    ("script", "options, arguments, number formatting"),
 ];
 
-/// A form of the whole reference.
+/// Output formats of the whole reference.
 #[derive(Clone, Copy, clap::ValueEnum)]
 pub enum Format {
     Markdown,
@@ -74,15 +74,15 @@ pub fn main(name: Option<&str>, search: Option<&str>) -> u8 {
 /// The nouns, and the modules of the standard library.
 pub fn overview(host: &Host) -> String {
     let functions = registry::functions(host, false);
-    let mut text = String::from("levain runs scripts in Rhai that train and measure language models.\n\n");
+    let mut text = String::from("levain runs Rhai scripts that train and measure language models.\n\n");
     text.push_str("  levain run FILE [key=value…]    run a script\n");
-    text.push_str("  levain check FILE…              find what is wrong with it, without running it\n");
-    text.push_str("  levain test [PATH…]             tests and the examples in docs\n");
-    text.push_str("  levain repl                     the prompt\n");
-    text.push_str(
-        "  levain new NAME                 an experiment to begin with\n  levain help NAME                a verb, a noun or a module: `help clip`, `help tensor`, `help sft::run`\n",
-    );
-    text.push_str("  levain help --search WORDS      verbs by words of their docs, and by their names in other libraries\n\nnouns: x.verb(…)\n");
+    text.push_str("  levain check FILE…              check scripts for errors without running them\n");
+    text.push_str("  levain test [PATH…]             run tests, and the examples in docs\n");
+    text.push_str("  levain repl                     start the interactive prompt\n");
+    text.push_str("  levain new NAME                 write a starter experiment\n");
+    text.push_str("  levain help NAME                help for a verb, noun or module: `clip`, `tensor`, `sft::run`\n");
+    text.push_str("  levain help --search WORDS      verbs by words in their docs, or by other libraries' names\n");
+    text.push_str("\nnouns: x.verb(…)\n");
     for (noun, what) in NOUNS {
         if functions.iter().any(|function| function.noun == *noun) {
             let _ = writeln!(text, "  {noun:<10} {what}");

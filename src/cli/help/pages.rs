@@ -1,4 +1,4 @@
-//! The reference as data: a page a noun, an entry a verb.
+//! The reference as data: one page per noun, one entry per verb.
 
 use super::NOUNS;
 use crate::script::doc::Doc;
@@ -8,20 +8,20 @@ use crate::script::{Host, OptionKey, stdlib};
 /// A noun, or a module of the standard library.
 pub struct Page {
     pub name: String,
-    /// In a few words.
+    /// One-line description.
     pub what: String,
-    /// What a module says of itself beyond that.
+    /// The rest of a module's doc.
     pub intro: String,
     pub is_module: bool,
     pub entries: Vec<Entry>,
 }
 
-/// A verb of one form, with all its overloads.
+/// A verb in one form, with all its overloads.
 pub struct Entry {
     pub name: String,
     pub form: Form,
     pub summary: String,
-    /// Overloads that share a doc stand together.
+    /// Overloads with the same doc are grouped.
     pub overloads: Vec<Overload>,
     pub options: Vec<OptionKey>,
 }
@@ -29,12 +29,12 @@ pub struct Entry {
 pub struct Overload {
     pub signatures: Vec<String>,
     pub doc: String,
-    /// The words by which it is looked for.
+    /// Search terms.
     pub also: String,
 }
 
 impl Entry {
-    /// What a link to it is called: one word on its page.
+    /// The link anchor: one word, unique on its page.
     pub fn anchor(&self, page: &Page) -> String {
         let word = |c: char| if c.is_alphanumeric() || c == '_' { c.to_string() } else { format!("{:x}", c as u32) };
         let name: String =
@@ -43,7 +43,7 @@ impl Entry {
     }
 }
 
-/// What verbs of a form are called together.
+/// The heading of verbs in a form.
 pub fn title(form: Form) -> &'static str {
     match form {
         Form::Function => "functions",
@@ -54,7 +54,7 @@ pub fn title(form: Form) -> &'static str {
     }
 }
 
-/// Every page: nouns in the order of a work day, then the standard library.
+/// All pages: nouns in workflow order, then the standard library.
 pub fn pages(host: &Host) -> Vec<Page> {
     let functions = registry::functions(host, false);
     let nouns = NOUNS.iter().map(|(name, what)| (*name, what.to_string(), String::new(), false));
@@ -66,7 +66,7 @@ pub fn pages(host: &Host) -> Vec<Page> {
     let mut pages = Vec::new();
     for (name, what, intro, is_module) in nouns.chain(modules) {
         let entries = entries(host, functions.iter().filter(|function| function.noun == name && !function.is_inner));
-        // `plot` and `measure` are nouns and modules
+        // `plot` and `measure` are both nouns and modules
         match pages.iter_mut().find(|page: &&mut Page| page.name == name) {
             Some(page) => {
                 page.intro = if intro.is_empty() { what } else { format!("{what}\n\n{intro}") };

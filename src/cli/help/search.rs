@@ -1,4 +1,4 @@
-//! What is found by words: `levain help --search WORDS`, and names of other libraries.
+//! Search: `levain help --search WORDS`, and names of other libraries.
 
 use super::rows::rows;
 use crate::script::doc::{self, Doc};
@@ -8,7 +8,7 @@ use crate::script::registry::Function;
 use crate::script::{Fault, Host, stdlib};
 use std::sync::LazyLock;
 
-/// Verbs and modules whose names, docs or options have all the words: those that are called so first.
+/// Verbs and modules whose names, docs or options contain all the words: matches by name first.
 pub fn found(catalog: &Catalog, words: &str) -> Result<String, Box<Fault>> {
     let wanted = plain(words);
     let fits = |text: &str| wanted.split(' ').all(|word| text.contains(word));
@@ -28,7 +28,7 @@ pub fn found(catalog: &Catalog, words: &str) -> Result<String, Box<Fault>> {
     }
 }
 
-/// What to look at for a name that nothing has here: verbs, modules and options that are called so elsewhere.
+/// Suggestions for an unknown name: verbs, modules and options with this name in other libraries.
 pub fn elsewhere(host: &Host, name: &str) -> Option<String> {
     let catalog = Catalog::of(host);
     let wanted = plain(name);
@@ -43,7 +43,7 @@ pub fn elsewhere(host: &Host, name: &str) -> Option<String> {
     (told.is_some() || found.is_some()).then(|| [told, found].into_iter().flatten().collect::<Vec<_>>().join("\n"))
 }
 
-/// The modules of the standard library that people see.
+/// The public modules of the standard library.
 static MODULES: LazyLock<Vec<(&str, Doc)>> = LazyLock::new(|| {
     let shown = stdlib::MODULES.iter().filter(|(module, _)| !stdlib::is_inner(module));
     shown.map(|(module, text)| (*module, Doc::of_module(text))).collect()

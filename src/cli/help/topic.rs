@@ -1,4 +1,4 @@
-//! The page of one name: a verb, a noun, a module, or what another library calls by this name.
+//! The page of one name: a verb, a noun, a module, or another library's name for one.
 
 use super::rows::rows;
 use super::{NOUNS, indented, search};
@@ -14,7 +14,7 @@ pub fn about(host: &Host, name: &str) -> Result<String, Box<Fault>> {
     let functions = registry::functions(host, true);
     let wanted = name.trim_end_matches("()");
     let is_named = |function: &&Function| match wanted.split_once('.') {
-        // as signatures have it: `grads.clip`
+        // as in signatures: `grads.clip`
         Some((kind, verb)) => {
             function.name == verb && function.params.first().is_some_and(|(_, of)| of.eq_ignore_ascii_case(kind))
         }
@@ -57,7 +57,7 @@ fn unknown(functions: &[Function], wanted: &str) -> Fault {
     .into()
 }
 
-/// The page of a verb: overloads with the same doc together.
+/// The page of a verb: overloads with the same doc are grouped.
 fn verbs(host: &Host, named: &[&Function]) -> String {
     let mut text = String::new();
     let mut told: Vec<&str> = Vec::new();
@@ -84,7 +84,7 @@ fn verbs(host: &Host, named: &[&Function]) -> String {
     text
 }
 
-/// Verbs whose docs name this one, and those that its own docs name: in backticks, or called in an example.
+/// Verbs whose docs mention this one, and verbs that its own docs mention: in backticks, or called in an example.
 fn related(functions: &[Function], wanted: &str) -> Vec<String> {
     let own = functions.iter().filter(|function| function.name == wanted).map(|function| function.doc.as_str());
     let own: HashSet<&str> = own.flat_map(told).collect();
@@ -95,9 +95,9 @@ fn related(functions: &[Function], wanted: &str) -> Vec<String> {
         .map(|function| function.name.as_str())
         .collect();
     names.dedup();
-    // what its own doc names comes first
+    // names from its own doc come first
     names.sort_by_key(|name| !own.contains(name));
-    // then what else the same kind of thing does, where that is not a long list
+    // then other verbs of the same receiver, if there are few
     let receivers: HashSet<&str> = functions.iter().filter(|f| f.name == wanted).filter_map(receiver).collect();
     let same = functions
         .iter()
@@ -112,13 +112,13 @@ fn related(functions: &[Function], wanted: &str) -> Vec<String> {
     names.into_iter().take(12).map(str::to_string).collect()
 }
 
-/// What a method or property is of.
+/// The receiver type of a method or property.
 fn receiver(function: &Function) -> Option<&str> {
     let own = matches!(function.form, Form::Method | Form::Property) && function.noun != "language";
     function.params.first().filter(|_| own).map(|(_, kind)| kind.as_str())
 }
 
-/// Names in the backticks of a doc's prose: the `clip` of `` `grads.clip(1.0)` `` and the `sft::run` of `` `sft::run` ``.
+/// Names in backticks in a doc's prose: the `clip` of `` `grads.clip(1.0)` `` and the `sft::run` of `` `sft::run` ``.
 fn told(doc: &str) -> impl Iterator<Item = &str> {
     let prose = doc.split("```").step_by(2);
     prose.flat_map(|text| text.split('`').skip(1).step_by(2)).map(|code| {
@@ -141,7 +141,7 @@ fn options(table: &[OptionKey]) -> String {
     text
 }
 
-/// A noun or module as a list, one line a verb.
+/// A noun or module as a list, one line per verb.
 fn contents(noun: &str, functions: &[&Function]) -> String {
     let mut text = String::new();
     if let Some((_, script)) = stdlib::MODULES.iter().find(|(name, _)| *name == noun) {

@@ -22,16 +22,16 @@ use std::sync::mpsc::Receiver;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
-/// Columns of text in a notebook's cell.
+/// Columns of text output in a notebook's cell.
 const COLUMNS: usize = 100;
-/// A front end that runs a whole notebook sends its cells one right after the other.
+/// Maximum gap between the cells that a front end sends when it runs a whole notebook.
 const TOGETHER: Duration = Duration::from_millis(50);
 
-/// Serves one connection until it is told to end.
+/// Serves one connection until a shutdown request.
 pub fn serve(connection: &ConnectionInfo) -> Result<()> {
     let sockets = Sockets::open(connection)?;
     let notebook = Notebook::new();
-    // standard input is not the person's who wrote the cell
+    // standard input does not belong to the author of the cell
     notebook.host.input.close();
     let channels = sockets.serve(notebook.host.cancel.clone())?;
     let news = News { outbox: channels.outbox.clone(), parent: Arc::default() };
@@ -41,14 +41,14 @@ pub fn serve(connection: &ConnectionInfo) -> Result<()> {
     Ok(())
 }
 
-/// Answers a request to nobody, and runs no cell.
+/// Answers a request without sending the answer, and runs no cell.
 pub fn rehearse(request: &JupyterMessage) {
     thread_local! {
         static ALONE: RefCell<Option<Kernel>> = const { RefCell::new(None) };
     }
     ALONE.with_borrow_mut(|kernel| {
         let kernel = kernel.get_or_insert_with(|| {
-            // what is told is kept for nobody
+            // discards all messages
             let (outbox, _) = tokio::sync::mpsc::unbounded_channel();
             Kernel::new(Notebook::new(), News { outbox, parent: Arc::default() })
         });
@@ -60,7 +60,7 @@ pub fn rehearse(request: &JupyterMessage) {
     });
 }
 
-/// What everyone hears, about the request that is being answered.
+/// Broadcasts to all clients, about the current request.
 #[derive(Clone)]
 struct News {
     outbox: Outbox,
@@ -73,7 +73,7 @@ impl News {
     }
 
     fn tell(&self, content: impl Into<Content>) {
-        // the outbox is closed only where the process ends
+        // the outbox is closed only when the process ends
         let _ = self.outbox.send(broadcast(content, self.parent().as_ref()));
     }
 }
@@ -82,7 +82,7 @@ struct Kernel {
     notebook: Notebook,
     news: News,
     count: ExecutionCount,
-    /// Cells since the last one that was counted.
+    /// Number of cells since the last counted one.
     uncounted: usize,
     shut_down: bool,
 }
@@ -119,7 +119,7 @@ impl Kernel {
         }
     }
 
-    /// Tells that the kernel is busy with a request, and sends the reply.
+    /// Reports that the kernel is busy with a request, and sends the reply.
     fn about(&mut self, request: &JupyterMessage, answer: impl FnOnce(&mut Kernel) -> Option<Content>) {
         *self.news.parent() = Some(request.clone());
         self.news.tell(Status::busy());
@@ -143,12 +143,12 @@ impl Kernel {
                 self.shut_down = true;
                 ShutdownReply { restart: asked.restart, ..Default::default() }.into()
             }
-            // nothing here can be at the other end of a comm
+            // the kernel has no comm targets
             Content::CommOpen(comm) => {
                 self.news.tell(CommClose { comm_id: comm.comm_id.clone(), data: Map::new() });
                 return None;
             }
-            // whatever part of it is asked for, and however
+            // the same reply for all kinds of history requests
             _ if request.header.msg_type == "history_request" => HistoryReply::default().into(),
             _ => return refusal(request),
         })
@@ -166,7 +166,7 @@ impl Kernel {
         match self.evaluate(&asked.code) {
             Ok(page) => {
                 if let Some(page) = page.filter(|_| !asked.silent) {
-                    // the protocol has no null here
+                    // the protocol does not allow null here
                     let transient = Some(Transient::default());
                     self.news.tell(ExecuteResult { transient, ..ExecuteResult::new(self.count, media(page)) });
                 }
@@ -182,7 +182,7 @@ impl Kernel {
         }
     }
 
-    /// What a front end asks for beside a cell.
+    /// Evaluates an expression that a front end sends along with a cell.
     fn expression(&mut self, text: &str) -> ExpressionResult {
         match self.notebook.look("expression", text) {
             Ok(value) => {
@@ -195,7 +195,7 @@ impl Kernel {
         }
     }
 
-    /// What places in a cell refer to: its number, as the front end shows it.
+    /// The source name in positions of a cell: its number, as the front end shows it.
     fn cell(&self) -> String {
         match self.uncounted {
             0 => format!("input {}", self.count.0),
@@ -240,7 +240,7 @@ impl Kernel {
     fn value(&self, answer: Answer, code: &str) -> std::result::Result<Option<Page>, Fault> {
         let shown = |value: &Dynamic| !value.is_unit() && !scan::ends_with_semicolon(code);
         self.notebook.host.output.end_line();
-        // a cell that calls `exit()` has no value, and is no error
+        // a cell that calls `exit()` has no value, and is not an error
         if self.has_exited() {
             return Ok(None);
         }
@@ -260,7 +260,7 @@ impl Kernel {
         Ok(Some(Page::text(page)))
     }
 
-    /// `?? name`: the text of a function that is written in Rhai; of others, what they do.
+    /// `?? name`: the source of a function written in Rhai; help for others.
     fn source(&mut self, name: &str) -> std::result::Result<Option<Page>, Fault> {
         match self.notebook.source(name) {
             Some(text) => Ok(Some(Page::text(text))),
@@ -298,7 +298,7 @@ impl Kernel {
     }
 }
 
-/// Whether those cells are given up that were sent together with this one.
+/// Whether the cells sent together with this one are skipped.
 fn stops_others(request: &JupyterMessage, reply: Option<&Content>) -> bool {
     match (&request.content, reply) {
         (Content::ExecuteRequest(asked), Some(Content::ExecuteReply(reply))) => {
@@ -308,7 +308,7 @@ fn stops_others(request: &JupyterMessage, reply: Option<&Content>) -> bool {
     }
 }
 
-/// The requests that have come already, or come right now.
+/// The requests that have arrived, or arrive within a short time.
 fn gather(requests: &Receiver<JupyterMessage>) -> Vec<JupyterMessage> {
     let until = Instant::now() + TOGETHER;
     std::iter::from_fn(|| requests.recv_timeout(until.saturating_duration_since(Instant::now())).ok()).collect()
@@ -321,7 +321,7 @@ fn is_complete(code: &str) -> IsCompleteReply {
     }
 }
 
-/// A page in every form that it has.
+/// A page in all its formats.
 fn media(page: Page) -> Media {
     let forms = [Some(MediaType::Plain(page.text)), page.html.map(MediaType::Html), page.svg.map(MediaType::Svg)];
     Media::new(forms.into_iter().flatten().collect())
@@ -336,7 +336,7 @@ fn letters(code: &str, at: usize) -> usize {
     code[..at].chars().count()
 }
 
-/// The name that the cursor is in or behind, with its module; in the parentheses of a call, the call's.
+/// The name at or before the cursor, with its module; inside the parentheses of a call, the name of its function.
 fn word_around(code: &str, at: usize) -> &str {
     let part = |c: char| c.is_alphanumeric() || c == '_' || c == ':';
     let inside = code[..at].trim_end_matches(|c: char| c == '(' || c.is_whitespace());

@@ -1,10 +1,10 @@
-//! A client's message from the parts that a socket brings.
+//! Parses a client's message from the parts read from a socket.
 
 use jupyter_zmq_client::{
     Header, JupyterMessage, JupyterMessageContent as Content, RawMessage, RuntimeError, UnknownMessage,
 };
 
-/// The message in these parts. A request whose content does not fit its kind becomes one of unknown kind, so that it can be
+/// Parses the parts of a message. A request whose content does not match its type becomes one of unknown type, so that it can be
 /// refused.
 pub fn message(raw: RawMessage) -> Result<JupyterMessage, RuntimeError> {
     let header: Header = serde_json::from_slice(&raw.jparts[0])?;

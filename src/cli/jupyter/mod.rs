@@ -43,7 +43,7 @@ pub fn main(command: &Jupyter) -> u8 {
     }
 }
 
-/// Writes `kernels/levain/kernel.json`, where Jupyter looks for it.
+/// Writes `kernels/levain/kernel.json` where Jupyter looks for it.
 fn install(prefix: Option<&Path>) -> Result<()> {
     let folder = prefix.map_or_else(user_folder, |folder| Ok(folder.to_path_buf()))?;
     let binary = std::env::current_exe().map_err(|error| Error::io("jupyter", Path::new("levain"), &error))?;
@@ -60,7 +60,7 @@ fn install(prefix: Option<&Path>) -> Result<()> {
     Ok(())
 }
 
-/// Where Jupyter keeps what belongs to a user.
+/// Jupyter's data folder of the user.
 fn user_folder() -> Result<PathBuf> {
     match std::env::var_os("JUPYTER_DATA_DIR").filter(|folder| !folder.is_empty()) {
         Some(folder) => Ok(folder.into()),
@@ -70,7 +70,7 @@ fn user_folder() -> Result<PathBuf> {
     }
 }
 
-/// What the file says with which a client starts a kernel.
+/// Reads the connection file with which a client starts a kernel.
 fn connection(path: &Path) -> Result<ConnectionInfo> {
     let text = crate::script::read_script(path).map_err(|error| error.attributed_to("jupyter"))?;
     let connection: ConnectionInfo =
@@ -81,8 +81,8 @@ fn connection(path: &Path) -> Result<ConnectionInfo> {
     Ok(connection)
 }
 
-/// Reads the parts of an unsigned message as a socket brings them, and has a kernel answer it, to nobody; cells are not run. For
-/// tests: what comes from a network may be anything.
+/// Parses the parts of an unsigned message, and lets a kernel answer it without sending the answer; cells are not run. For tests:
+/// network input may be anything.
 pub fn rehearse(parts: Vec<Vec<u8>>) -> Result<()> {
     let mut parts = parts.into_iter();
     let mut whole = ZmqMessage::from(parts.next().unwrap_or_default());

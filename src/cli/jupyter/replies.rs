@@ -7,7 +7,7 @@ use jupyter_zmq_client::{
 };
 use serde_json::json;
 
-/// The reply to a request for facts about this kernel.
+/// The reply to a request for information about this kernel.
 pub fn info() -> KernelInfoReply {
     let version = env!("CARGO_PKG_VERSION");
     KernelInfoReply {
@@ -31,7 +31,7 @@ pub fn info() -> KernelInfoReply {
     }
 }
 
-/// The reply to a request that this kernel does not know, or whose content does not fit its kind.
+/// The reply to a request of unknown type, or whose content does not match its type.
 pub fn refusal(request: &JupyterMessage) -> Option<Content> {
     let Content::UnknownMessage(unknown) = &request.content else { return None };
     if !unknown.msg_type.ends_with("_request") {

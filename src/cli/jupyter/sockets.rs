@@ -1,5 +1,5 @@
-//! The sockets of a kernel. They are served by a thread of their own, so that the control channel and the heartbeat are
-//! answered while a cell runs.
+//! The sockets of a kernel. They run on a thread of their own, so that the control channel and the heartbeat are answered while a
+//! cell runs.
 
 use super::message::message;
 use super::replies;
@@ -20,25 +20,25 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::time::Instant;
 use zeromq::SocketRecv;
 
-/// What is printed within this time goes out as one message: a socket drops messages that its reader is too slow for.
+/// Output within this time is sent as one message: a socket drops messages when its reader is too slow.
 const GATHER: Duration = Duration::from_millis(20);
-/// A client that was there before the sockets tries each of them again within this time (ZMQ_RECONNECT_IVL, 100 ms and a
-/// random part). What is told before it has come back is lost, and it would wait for it forever.
+/// A client that started before the sockets reconnects to each of them within this time (ZMQ_RECONNECT_IVL, 100 ms plus a random
+/// part). It would miss a message sent before that, and wait for it forever.
 const RECONNECT: Duration = Duration::from_millis(250);
-/// What the sockets took has left them by then.
+/// Time for the sockets to send their buffered data.
 const LINGER: Duration = Duration::from_millis(200);
 
-/// What goes out.
+/// An outgoing message.
 pub enum Outgoing {
-    /// To the one who asked on the shell channel.
+    /// To the client that sent the request on the shell channel.
     Reply(JupyterMessage),
-    /// To everyone.
+    /// To all clients.
     Broadcast(JupyterMessage),
-    /// Nothing more: the sockets close.
+    /// No more messages: the sockets close.
     End,
 }
 
-/// A message to everyone about `parent`; its kind is its topic.
+/// A broadcast message about `parent`; its type is its topic.
 pub fn broadcast(content: impl Into<Content>, parent: Option<&JupyterMessage>) -> Outgoing {
     let message = JupyterMessage::new(content, parent);
     let topic = message.message_type().to_string().into();
@@ -55,12 +55,12 @@ pub struct Sockets {
     control: KernelControlConnection,
     iopub: KernelIoPubConnection,
     heartbeat: KernelHeartbeatConnection,
-    /// Nothing ever asks for input, but clients connect to it.
+    /// Unused, since nothing reads input, but clients connect to it.
     _stdin: KernelStdinConnection,
 }
 
 impl Sockets {
-    /// Lets clients connect.
+    /// Opens the sockets for clients.
     pub fn open(connection: &ConnectionInfo) -> Result<Sockets> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
         let session = JupyterMessage::new(Status::starting(), None).header.session;
@@ -78,7 +78,7 @@ impl Sockets {
         Ok(Sockets { runtime, shell, replies, control, iopub, heartbeat, _stdin })
     }
 
-    /// Serves clients from now on. What comes on the control channel, and a signal, stop the work under `cancel`.
+    /// Serves clients from now on. Control requests and signals stop the work under `cancel`.
     pub fn serve(self, cancel: Cancel) -> Result<Channels> {
         let (to_kernel, requests) = channel();
         let (outbox, from_kernel) = unbounded_channel();
@@ -87,7 +87,7 @@ impl Sockets {
         Ok(Channels { requests, outbox, thread: thread.map_err(failed)? })
     }
 
-    /// Serves to the end, and ends the process: a cell that still runs ends with it, and a checkpoint is always whole.
+    /// Serves until the end, and then ends the process: a running cell ends with it, and checkpoints are always whole.
     fn serve_all(self, inner: Inner) {
         self.runtime.block_on(async {
             tokio::spawn(beat(self.heartbeat));
@@ -104,7 +104,7 @@ fn failed(error: impl std::fmt::Display) -> Error {
     Error::new("jupyter", error.to_string())
 }
 
-/// The side of the sockets that evaluation sees.
+/// The evaluating side of the sockets.
 pub struct Channels {
     pub requests: Receiver<JupyterMessage>,
     pub outbox: Outbox,
@@ -112,7 +112,7 @@ pub struct Channels {
 }
 
 impl Channels {
-    /// Sends what is left, and ends the process.
+    /// Sends the remaining messages, and ends the process.
     pub fn close(self) {
         let _ = self.outbox.send(Outgoing::End);
         let _ = self.thread.join();
@@ -129,7 +129,7 @@ struct Inner {
 
 async fn beat(mut heartbeat: KernelHeartbeatConnection) {
     loop {
-        // one client's failure is not the others'
+        // one client's failure does not affect the others
         let _ = heartbeat.single_heartbeat().await;
     }
 }
@@ -151,7 +151,7 @@ async fn take_requests(mut shell: RouterRecvConnection, to_kernel: Sender<Jupyte
     }
 }
 
-/// Interruption and the end come on a channel of their own, while a cell runs.
+/// Interrupt and shutdown requests arrive on a channel of their own, while a cell runs.
 async fn answer_control(mut control: KernelControlConnection, outbox: Outbox, cancel: Cancel) {
     loop {
         let Some(request) = read(&mut control).await else { continue };
@@ -180,18 +180,18 @@ async fn answer_control(mut control: KernelControlConnection, outbox: Outbox, ca
     }
 }
 
-/// The next message of a client; none if it was forged or damaged.
+/// The next message of a client; `None` if it was forged or damaged.
 async fn read<S: SocketRecv>(connection: &mut Connection<S>) -> Option<JupyterMessage> {
     let parts = connection.socket.recv().await.map_err(RuntimeError::from);
     tell(parts.and_then(|parts| RawMessage::from_multipart(parts, &connection.mac)).and_then(message))
 }
 
-/// What becomes of a message is no reason to end: the server's log has it.
+/// Logs a failed message and continues: it is no reason to stop the kernel.
 fn tell<T>(result: std::result::Result<T, RuntimeError>) -> Option<T> {
     result.inspect_err(|error| eprintln!("jupyter: {error}")).ok()
 }
 
-/// Sends what there is to send, until the end.
+/// Sends queued messages, until the end.
 async fn send_all(
     mut from_kernel: UnboundedReceiver<Outgoing>,
     mut replies: RouterSendConnection,
@@ -213,14 +213,14 @@ async fn send_all(
         }
     }
     publisher.release().await;
-    // a socket that is dropped takes along what it has not written yet
+    // dropping a socket discards its unsent data
     tokio::time::sleep(LINGER).await;
 }
 
-/// Tells everyone, and gathers printed text.
+/// Sends broadcasts, and merges printed text.
 struct Publisher {
     iopub: KernelIoPubConnection,
-    /// Text that waits for more.
+    /// Text held back to be merged with more.
     held: Option<JupyterMessage>,
     due: Instant,
 }
@@ -248,7 +248,7 @@ impl Publisher {
     }
 }
 
-/// Appends text to text of the same stream of the same cell.
+/// Appends text to pending text of the same stream of the same cell.
 fn append(held: &mut JupyterMessage, message: &JupyterMessage) -> bool {
     let cell = |message: &JupyterMessage| message.parent_header.as_ref().map(|header| header.msg_id.clone());
     if cell(held) != cell(message) {

@@ -1,4 +1,4 @@
-//! What is written at the prompt and is no script: `?`, `who`, and the commands that begin with a colon.
+//! Prompt input that is not a script: `?`, `who`, and the commands that begin with a colon.
 
 use super::{inputs, show, tell};
 use crate::cli::help;
@@ -8,17 +8,17 @@ use crate::text;
 use std::path::{Path, PathBuf};
 use std::process::Command as Process;
 
-/// What the prompt does next.
+/// The next step of the prompt.
 pub enum Next {
     Go,
-    /// What was asked for went wrong.
+    /// The command failed.
     Failed,
     /// Ctrl-C stopped it.
     Stopped,
     End(u8),
 }
 
-/// What stands behind a command.
+/// The kind of a command's argument.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wanted {
     Nothing,
@@ -65,7 +65,7 @@ const COMMANDS: &[Command] = &[
     command(":quit", Wanted::Nothing, ":quit", "end, as Ctrl-D does"),
 ];
 
-/// Where the argument begins that the cursor is in, and what it is to be.
+/// Start and kind of the argument at the cursor.
 pub fn argument(line: &str) -> Option<(usize, Wanted)> {
     let text = line.trim_start();
     let lead = line.len() - text.len();
@@ -104,7 +104,7 @@ impl Wanted {
     }
 }
 
-/// Does what a text says, which may be several inputs that were pasted together.
+/// Runs a text, which may be several inputs pasted together.
 pub fn all(notebook: &mut Notebook, text: &str) -> Next {
     let inputs = inputs::of(text);
     for (index, input) in inputs.iter().enumerate() {
@@ -124,7 +124,7 @@ pub fn all(notebook: &mut Notebook, text: &str) -> Next {
     Next::Go
 }
 
-/// Does what an input says.
+/// Runs one input.
 fn obey(notebook: &mut Notebook, line: &str) -> Next {
     let text = line.trim();
     let done = match text {
@@ -208,14 +208,14 @@ fn who(notebook: &Notebook) -> Done {
     Ok(Next::Go)
 }
 
-/// What a name means: here first, then in the registry.
+/// Help for a name: this session's first, then the registry's.
 fn about(notebook: &mut Notebook, name: &str) -> Done {
     notebook.functions();
     let page = match name {
         "" => help::overview(&notebook.host),
         name => {
             let own = notebook.about(name);
-            // a variable may be called as a verb is
+            // a variable may have the name of a verb
             match (own, help::about(&notebook.host, name)) {
                 (Some(own), Ok(page)) => format!("{own}\n{page}"),
                 (Some(own), Err(_)) => own,
@@ -227,7 +227,7 @@ fn about(notebook: &mut Notebook, name: &str) -> Done {
     Ok(Next::Go)
 }
 
-/// The text of a function that is written in Rhai.
+/// The source of a function written in Rhai.
 fn source(notebook: &mut Notebook, name: &str) -> Done {
     if name.is_empty() {
         return Err(Box::new(wrong("??", "the name of a function")));
@@ -242,7 +242,7 @@ fn source(notebook: &mut Notebook, name: &str) -> Done {
         show::page(&format!("{signature}\n    native: written in Rust, in src/{noun}"));
         return Ok(Next::Go);
     }
-    // tells the nearest name
+    // suggests the nearest name
     about(notebook, name)
 }
 
@@ -254,7 +254,7 @@ fn run(notebook: &mut Notebook, text: &str) -> Answer {
 fn time(notebook: &mut Notebook, text: &str) -> Next {
     let answer = run(notebook, text);
     let next = tell(notebook, &answer, text);
-    // a slow one was told
+    // the time of a slow one is already shown
     if matches!(next, Next::Go) && answer.time.as_secs() < 1 {
         show::took(answer.time);
     }
@@ -264,7 +264,7 @@ fn time(notebook: &mut Notebook, text: &str) -> Next {
 fn load(notebook: &mut Notebook, file: &Path) -> Done {
     let text = read_script(file).map_err(|error| Box::new(error.into()))?;
     let answer = notebook.run_as(&file.display().to_string(), &text);
-    // a script says itself what it shows
+    // a script prints its own output
     Ok(tell(notebook, &answer, ";"))
 }
 
@@ -291,7 +291,7 @@ fn forget(notebook: &mut Notebook, names: &str) -> Done {
     Ok(Next::Go)
 }
 
-/// Opens an editor on a file or on the last input, and runs what it leaves.
+/// Opens an editor on a file or on the last input, and runs the result.
 fn edit(notebook: &mut Notebook, file: &str) -> Done {
     let fault = |what: String| Box::new(Fault::plain(format!(":edit: {what}")));
     let editor = ["VISUAL", "EDITOR"].iter().find_map(|name| std::env::var(name).ok().filter(|set| !set.is_empty()));

@@ -1,4 +1,4 @@
-//! Tab, and the signature behind the cursor.
+//! Tab completion, and the signature hint after the cursor.
 
 use super::commands;
 use super::helper::Helpers;
@@ -9,7 +9,7 @@ use rustyline::Context;
 use rustyline::completion::{Completer, Pair};
 use rustyline::hint::{Hint, Hinter};
 
-/// So many candidates are told with their signatures; more would fill the screen.
+/// Maximum number of candidates shown with signatures; more would fill the screen.
 const SHORT: usize = 12;
 
 impl Completer for Helpers {
@@ -35,7 +35,7 @@ impl Completer for Helpers {
 
 impl Helpers {
     fn candidates(&self, line: &str, at: usize) -> Completion {
-        // the editor never asks while something runs
+        // the editor never completes while a script runs
         let mut notebook = self.notebook.borrow_mut();
         match commands::argument(&line[..at]) {
             Some((start, wanted)) => {
@@ -48,7 +48,7 @@ impl Helpers {
     }
 }
 
-/// Text that is shown behind the cursor, and never taken.
+/// A hint after the cursor, which is never inserted.
 pub struct Signature(String);
 
 impl Hint for Signature {
@@ -70,7 +70,7 @@ impl Hinter for Helpers {
             return None;
         }
         let hint = self.notebook.borrow_mut().hint(line, at)?;
-        // on one row: a hint that wraps would move what is written
+        // on one row: a wrapped hint would move the input
         let written = line.rsplit('\n').next().map_or(0, text::width);
         let (_, columns) = screen();
         let room = columns.saturating_sub(written + 4);

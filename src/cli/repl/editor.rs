@@ -1,4 +1,4 @@
-//! The line editor: its settings, its history, and what a script asks at the prompt.
+//! The line editor: its settings, its history, and input requested by scripts.
 
 use super::Shared;
 use super::helper::Helpers;
@@ -17,7 +17,7 @@ const PROMPT: &str = "» ";
 type LineEditor = Editor<Helpers, DefaultHistory>;
 
 thread_local! {
-    /// The editor, for scripts that ask something: the prompt and what it runs are on one thread.
+    /// The editor, for scripts that request input: the prompt and its scripts run on one thread.
     static TYPED: RefCell<Option<Rc<RefCell<Typed>>>> = const { RefCell::new(None) };
 }
 
@@ -40,12 +40,12 @@ impl Prompt {
         Ok(Prompt { typed, notebook, history })
     }
 
-    /// Reads one input, which may have several lines.
+    /// Reads one input, which may span several lines.
     pub fn line(&mut self) -> rustyline::Result<String> {
         let mut typed = self.typed.borrow_mut();
         let text = typed.read(PROMPT, false)?;
         let editor = &mut typed.editor;
-        // at once: what runs next may end the process
+        // at once: the input may end the process
         if editor.add_history_entry(text.as_str())?
             && let Some(path) = &self.history
         {
@@ -54,15 +54,15 @@ impl Prompt {
         Ok(text)
     }
 
-    /// Drops what was typed ahead: after Ctrl-C nothing runs that was meant to follow.
+    /// Drops type-ahead: after Ctrl-C, no queued input runs.
     pub fn drop_typed(&mut self) {
-        // the editor keeps it, and gives it to nobody
+        // the old editor has buffered it, and offers no access
         if let Ok(new) = Typed::new(&self.notebook, &self.history) {
             self.typed.replace(new);
         }
     }
 
-    /// Whether nothing was written when the line ended.
+    /// Whether the line was empty when it ended.
     pub fn was_empty(&self) -> bool {
         self.typed.borrow().editor.helper().is_none_or(|helpers| helpers.seen.borrow().is_empty())
     }
@@ -74,7 +74,7 @@ impl Drop for Prompt {
     }
 }
 
-/// What is typed at a terminal.
+/// The terminal's input.
 struct Typed {
     editor: LineEditor,
     keys: Keys,
@@ -99,7 +99,7 @@ impl Typed {
         Ok(Typed { editor, keys })
     }
 
-    /// Reads an input, or what a script has asked for.
+    /// Reads an input, or a line requested by a script.
     fn read(&mut self, prompt: &str, asked: bool) -> rustyline::Result<String> {
         let mut initial = (String::new(), String::new());
         loop {
@@ -113,14 +113,14 @@ impl Typed {
             }
             let Some(at) = self.keys.suspended() else { return Ok(text) };
             suspend();
-            // and here it goes on
+            // continues here
             let (left, right) = text.split_at(at.min(text.len()));
             initial = (left.to_string(), right.to_string());
         }
     }
 }
 
-/// A line of an answer to a script; `before` is what it has written on that line.
+/// Reads a line for a script; `before` is the script's text on that line.
 fn ask(before: &str) -> Result<Option<String>> {
     let typed = TYPED.with_borrow(Clone::clone);
     let Some(typed) = typed else { return Ok(None) };
@@ -132,20 +132,20 @@ fn ask(before: &str) -> Result<Option<String>> {
     }
 }
 
-/// Stops, as any other program of the terminal; returns when it is continued.
+/// Suspends the process like any terminal program; returns when it is continued.
 #[cfg(unix)]
 fn suspend() {
     use nix::sys::signal::{Signal, kill};
-    // the whole group, so that a pipeline stops as one
+    // the whole process group, so that a pipeline stops together
     let _ = kill(nix::unistd::Pid::from_raw(0), Signal::SIGTSTP);
-    // it is another thread that stops all of them: nothing is drawn before that
+    // another thread handles the stop: nothing may be drawn before it
     std::thread::sleep(Duration::from_millis(100));
 }
 
 #[cfg(not(unix))]
 fn suspend() {}
 
-/// Where a user's state belongs.
+/// The history file in the user's state folder.
 fn history_file() -> Option<PathBuf> {
     let state = std::env::var_os("XDG_STATE_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
     let home = || std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".local/state"));

@@ -8,9 +8,9 @@ use std::cell::{Cell, RefCell};
 /// The state behind completion, hints, highlighting and validation.
 pub struct Helpers {
     pub notebook: Shared,
-    /// The line as it was last seen.
+    /// The last seen state of the line.
     pub seen: RefCell<String>,
-    /// A script asks for a line, which is no script.
+    /// A script requested this line, which is not a script itself.
     pub asked: Cell<bool>,
     pub keys: Keys,
 }
@@ -20,7 +20,7 @@ impl Helpers {
         Helpers { notebook, seen: RefCell::default(), asked: Cell::new(false), keys: keys.clone() }
     }
 
-    /// A new line is written: an input, or an answer to a script.
+    /// Starts a new line: an input, or an answer to a script.
     pub fn begin(&self, asked: bool) {
         self.seen.borrow_mut().clear();
         self.asked.set(asked);

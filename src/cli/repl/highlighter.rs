@@ -1,4 +1,4 @@
-//! Colors of what is written, and the other half of the bracket at the cursor.
+//! Syntax colors, and the matching bracket of the one at the cursor.
 
 use super::helper::Helpers;
 use crate::script::notebook::scan::{self, Kind};
@@ -57,7 +57,7 @@ impl Highlighter for Helpers {
     }
 }
 
-/// The bracket under the cursor or before it, and its other half.
+/// The bracket at or before the cursor, and its match.
 fn brackets(parts: &[scan::Part], at: usize) -> [Option<usize>; 2] {
     let at_cursor = parts.iter().position(|part| part.at == at);
     let before = parts.iter().position(|part| part.end() == at);

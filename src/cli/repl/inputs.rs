@@ -1,12 +1,12 @@
-//! Where an input ends: the parser says. What was pasted together is one where it reads as one, else one after the other.
+//! Splits text into inputs, using the parser. Pasted text is one input if it parses as one, otherwise several.
 
 use crate::script::notebook::scan;
 
-/// What a line begins with that goes on with the one before it.
+/// Line beginnings that continue the previous line.
 const GOES_ON: &[&str] =
     &[".", "?.", ")", "]", "}", "=", "*", "/", "%", "&&", "||", "<", ">", "??", "!=", ",", "else", "catch", "until"];
 
-/// Whether a text is whole, or more has to come. A command is whole on one line; of `:time EXPR` the expression decides.
+/// Whether a text is complete. A command is complete on one line; for `:time EXPR` the expression decides.
 pub fn is_whole(text: &str) -> bool {
     match text.trim_start().split_once(char::is_whitespace) {
         Some((":time", expression)) => !scan::is_incomplete(expression),
@@ -14,7 +14,7 @@ pub fn is_whole(text: &str) -> bool {
     }
 }
 
-/// The inputs of a text, each with the lines that belong to it.
+/// The inputs of a text, each with all its lines.
 pub fn of(text: &str) -> Vec<&str> {
     if !text.trim_end().contains('\n') || scan::reads(text) {
         return vec![text];

@@ -1,4 +1,4 @@
-//! What keys do beside editing: indentation, for who types and for what is pasted key by key; Ctrl-Z; the end.
+//! Keys other than plain editing: indentation, for typing and for text pasted key by key; Ctrl-Z; the end.
 
 use super::inputs::is_whole;
 use crate::script::notebook::scan;
@@ -11,27 +11,27 @@ use rustyline::{
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 
-/// What the keys know of the line that is written.
+/// The state of the current line.
 #[derive(Clone, Default)]
 pub struct Keys(Arc<Known>);
 
 #[derive(Default)]
 struct Known {
-    /// A script asks for a line, which is no script.
+    /// A script requested this line, which is not a script itself.
     asked: AtomicBool,
-    /// Spaces at the beginning of a line that were typed where the line has been indented already.
+    /// Spaces typed at the start of an already indented line.
     typed: AtomicUsize,
     stopped: AtomicBool,
     /// Ctrl-C dropped the line.
     dropped: AtomicBool,
-    /// Where the cursor was when it was stopped.
+    /// Cursor position at Ctrl-Z.
     cursor: AtomicUsize,
-    /// What takes the place of the text from a place up to the cursor.
+    /// Replacement for the text from a position up to the cursor.
     instead: Mutex<Option<(usize, String)>>,
 }
 
 impl Known {
-    /// The editor's own replacement leaves the cursor before the text; a completion leaves it behind.
+    /// The editor's own replacement leaves the cursor before the text; a completion leaves it after.
     fn replace(&self, start: usize, text: String) -> Cmd {
         *unpoisoned(self.instead.lock()) = Some((start, text));
         Cmd::Complete
@@ -39,7 +39,7 @@ impl Known {
 }
 
 impl Keys {
-    /// A new line is written: an input, or an answer to a script.
+    /// Starts a new line: an input, or an answer to a script.
     pub fn begin(&self, asked: bool) {
         self.0.asked.store(asked, Relaxed);
         self.0.typed.store(0, Relaxed);
@@ -52,12 +52,12 @@ impl Keys {
         self.0.dropped.load(Relaxed)
     }
 
-    /// Where the cursor was, if Ctrl-Z ended the line.
+    /// Cursor position, if Ctrl-Z ended the line.
     pub fn suspended(&self) -> Option<usize> {
         self.0.stopped.load(Relaxed).then(|| self.0.cursor.load(Relaxed))
     }
 
-    /// What a key has put in the place of the text before the cursor: from where on, and what.
+    /// A key's replacement for the text before the cursor: its start, and the text.
     pub fn instead(&self) -> Option<(usize, String)> {
         unpoisoned(self.0.instead.lock()).take()
     }
@@ -67,7 +67,7 @@ impl Keys {
             let handler = Handler { keys: self.clone(), act, in_answers };
             editor.bind_sequence(Event::from(key), EventHandler::Conditional(Box::new(handler)));
         };
-        // a line feed is what a terminal makes of Enter while something runs, and what programs type
+        // a terminal sends a line feed for Enter while something runs, and so do programs
         for key in [KeyEvent(KeyCode::Enter, Modifiers::NONE), KeyEvent::ctrl('M'), KeyEvent::ctrl('J')] {
             bind(key, enter, false);
         }
@@ -76,24 +76,24 @@ impl Keys {
         bind(KeyEvent::from('}'), |known, text, at| closing(known, text, at, '}'), false);
         bind(KeyEvent::from(']'), |known, text, at| closing(known, text, at, ']'), false);
         bind(KeyEvent::from(')'), |known, text, at| closing(known, text, at, ')'), false);
-        // what a terminal makes of Ctrl-D while something runs
+        // a terminal's translation of Ctrl-D while something runs
         bind(KeyEvent::ctrl('@'), end, true);
         bind(KeyEvent::ctrl('C'), abandon, true);
         if cfg!(unix) {
             bind(KeyEvent::ctrl('Z'), stop, true);
         }
-        // a new line, whether the input is whole or not
+        // a new line, whether or not the input is complete
         editor.bind_sequence(KeyEvent(KeyCode::Enter, Modifiers::ALT), Cmd::Newline);
     }
 }
 
-/// What a key does with a text and a cursor in it; `None` is what the editor would do.
+/// A key's action for a text and a cursor in it; `None` is the editor's default.
 type Act = fn(&Known, &str, usize) -> Option<Cmd>;
 
 struct Handler {
     keys: Keys,
     act: Act,
-    /// It does so in an answer to a script too.
+    /// Also applies in answers to scripts.
     in_answers: bool,
 }
 
@@ -104,7 +104,7 @@ impl ConditionalEventHandler for Handler {
     }
 }
 
-/// Enter: where more has to come, the next line begins as deep as it stands.
+/// Enter: if the input is incomplete, the next line gets the same indentation.
 fn enter(known: &Known, text: &str, at: usize) -> Option<Cmd> {
     known.typed.store(0, Relaxed);
     let indent = scan::indent(&text[..at]);
@@ -119,12 +119,12 @@ fn enter(known: &Known, text: &str, at: usize) -> Option<Cmd> {
     }
 }
 
-/// A space where the line is indented already: what is pasted key by key brings its own.
+/// A space on an already indented line: text pasted key by key brings its own indentation.
 fn space(known: &Known, text: &str, at: usize) -> Option<Cmd> {
     indented(known, text, at, 1)
 }
 
-/// Tab completes what is begun; before that it indents.
+/// Tab completes a word; before any word it indents.
 fn tab(known: &Known, text: &str, at: usize) -> Option<Cmd> {
     let before = text[..at].rsplit('\n').next().unwrap_or_default();
     if !before.trim().is_empty() || (text.is_empty() && before.is_empty()) {
@@ -144,7 +144,7 @@ fn indented(known: &Known, text: &str, at: usize, spaces: usize) -> Option<Cmd> 
     Some(Cmd::Noop)
 }
 
-/// A bracket that closes stands as deep as the line that opened it.
+/// A closing bracket gets the indentation of its opening line.
 fn closing(known: &Known, text: &str, at: usize, bracket: char) -> Option<Cmd> {
     let line = last_line(&text[..at]).filter(|line| line.len() >= 4 && line.trim().is_empty())?;
     Some(known.replace(at - line.len(), format!("{}{bracket}", &line[4..])))
@@ -154,20 +154,20 @@ fn end(_: &Known, text: &str, _: usize) -> Option<Cmd> {
     Some(if text.is_empty() { Cmd::EndOfFile } else { Cmd::Noop })
 }
 
-/// Drops the line. The editor's own way forgets what has been typed behind it, too.
+/// Drops the line. The editor's own command would also drop the type-ahead.
 fn abandon(known: &Known, _: &str, _: usize) -> Option<Cmd> {
     known.dropped.store(true, Relaxed);
     Some(Cmd::AcceptLine)
 }
 
-/// Ends the line, for the prompt to stop the process and to begin it again below what the shell has written meanwhile.
+/// Ends the line, so that the prompt can suspend the process, and restore the line below the shell's output.
 fn stop(known: &Known, _: &str, at: usize) -> Option<Cmd> {
     known.stopped.store(true, Relaxed);
     known.cursor.store(at, Relaxed);
     Some(Cmd::AcceptLine)
 }
 
-/// The last line of several.
+/// The last line of a multi-line text.
 fn last_line(text: &str) -> Option<&str> {
     text.rsplit_once('\n').map(|(_, line)| line)
 }

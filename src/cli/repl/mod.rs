@@ -19,7 +19,7 @@ use rustyline::error::ReadlineError;
 use std::cell::RefCell;
 use std::rc::Rc;
 
-/// What the parts of the prompt share: the editor's helper reads it while the user types, commands change it.
+/// Shared by the parts of the prompt: the editor's helper reads it while the user types, commands change it.
 type Shared = Rc<RefCell<Notebook>>;
 
 pub fn main() -> u8 {
@@ -41,7 +41,7 @@ pub fn main() -> u8 {
                     Next::Go | Next::Failed => {}
                 }
             }
-            // drops what is written; on an empty line, twice in a row, it ends
+            // drops the line; twice in a row on an empty line, it exits
             Err(ReadlineError::Interrupted) => {
                 interrupts = if prompt.was_empty() { interrupts + 1 } else { 0 };
                 match interrupts {
@@ -55,7 +55,7 @@ pub fn main() -> u8 {
     }
 }
 
-/// Shows what came of an input. Gives the exit code, when the script asked to end.
+/// Shows the result of an input. Returns the exit code if the script called `exit`.
 fn tell(notebook: &Notebook, answer: &Answer, text: &str) -> Next {
     notebook.host.output.end_line();
     if let Some(code) = notebook.host.run_state.ended() {
@@ -65,7 +65,7 @@ fn tell(notebook: &Notebook, answer: &Answer, text: &str) -> Next {
         Ok(value) if value.is_unit() || scan::ends_with_semicolon(text) => {}
         Ok(value) => show::value(notebook, value),
         Err(_) if answer.interrupted() => match notebook.can_resume() {
-            // in the place of the `^C` that the terminal shows
+            // overwrites the `^C` that the terminal shows
             true => println!("\rinterrupted; :resume goes on"),
             false => println!("\rinterrupted"),
         },

@@ -1,4 +1,4 @@
-//! How values, faults and times look on the screen.
+//! Display of values, faults and times on the screen.
 
 use crate::script::{Fault, Notebook};
 use crate::text;
@@ -6,17 +6,17 @@ use console::{Term, style};
 use rhai::Dynamic;
 use std::time::Duration;
 
-/// Longer than this, and one wants to know how long.
+/// Minimum duration for which the time is shown.
 const SLOW: Duration = Duration::from_secs(1);
 
 /// Rows and columns of the screen.
 pub fn screen() -> (usize, usize) {
     let (rows, columns) = Term::stdout().size_checked().unwrap_or((40, 100));
-    // some terminals tell 0
+    // some terminals report 0
     (if rows == 0 { 40 } else { rows as usize }, if columns == 0 { 100 } else { columns as usize })
 }
 
-/// What the prompt begins with, on one row.
+/// The greeting, on one row.
 pub fn greeting() -> String {
     let (_, columns) = screen();
     let version = env!("CARGO_PKG_VERSION");
@@ -36,7 +36,7 @@ pub fn value(notebook: &Notebook, value: &Dynamic) {
     println!("{}", cut(&page.text, rows.saturating_sub(2).max(4), columns));
 }
 
-/// At most so many rows of a screen, with a note of what is missing.
+/// At most this number of screen rows, with a note on the omitted ones.
 fn cut(shown: &str, rows: usize, columns: usize) -> String {
     let mut out = String::new();
     let mut left = rows;
@@ -60,12 +60,12 @@ fn cut(shown: &str, rows: usize, columns: usize) -> String {
     out.trim_end_matches('\n').to_string()
 }
 
-/// A page of help, all of it: the terminal scrolls.
+/// A whole page of help: the terminal scrolls.
 pub fn page(text: &str) {
     println!("{}", text.trim_end());
 }
 
-/// An error as it is told everywhere, in colors.
+/// An error as shown elsewhere, in colors.
 pub fn fault(fault: &Fault) {
     for line in fault.to_string().lines() {
         let painted = match line.split_once(':') {
@@ -80,7 +80,7 @@ pub fn fault(fault: &Fault) {
     }
 }
 
-/// How long it took, where that is worth a line.
+/// The time of a slow input.
 pub fn slow(time: Duration) {
     if time > SLOW {
         took(time);

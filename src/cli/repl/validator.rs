@@ -1,4 +1,4 @@
-//! Whether an input is whole, or more has to come.
+//! Detects whether an input is complete.
 
 use super::helper::Helpers;
 use super::inputs::is_whole;

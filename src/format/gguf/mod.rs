@@ -1,4 +1,4 @@
-//! GGUF, the files of llama.cpp: metadata, and tensors in the types of ggml.
+//! GGUF, the file format of llama.cpp: metadata, and tensors in the types of ggml.
 //! <https://github.com/ggml-org/ggml/blob/master/docs/gguf.md>
 
 mod read;

@@ -1,5 +1,5 @@
-//! Reading a GGUF file's header. Every count and length is checked against the file before it is believed, so a
-//! truncated or lying file is an error and no panic.
+//! Reads a GGUF file's header. Every count and length is checked against the file size first, so a truncated or malicious file is
+//! an error, not a panic.
 
 use super::tensor::TensorEntry;
 use super::value::Value;
@@ -11,29 +11,30 @@ use std::path::Path;
 #[derive(Clone, Debug)]
 pub struct Gguf {
     pub version: u32,
-    /// In the order of the file.
+    /// In file order.
     pub metadata: Vec<(String, Value)>,
     pub tensors: Vec<TensorEntry>,
-    /// Where the data section starts in the file.
+    /// Offset of the data section in the file.
     pub data: u64,
 }
 
 impl Gguf {
-    /// Reads the header of the file at `path` and checks that all tensors lie inside the file.
+    /// Reads the header of the file at `path` and checks that all tensors are inside the file.
     pub fn open(path: impl AsRef<Path>) -> Result<Gguf> {
         let path = path.as_ref();
         let bytes = files::map("gguf", path)?;
         Gguf::parse(&bytes).map_err(|error| error.at(path.display()))
     }
 
-    /// As [`Gguf::open`], without the lists whose keys begin so: a vocabulary takes longer to read than all the rest.
+    /// Like [`Gguf::open`], without the lists whose keys begin with these prefixes: a vocabulary takes longer to read than all
+    /// the rest.
     pub fn open_without(path: impl AsRef<Path>, lists: &str) -> Result<Gguf> {
         let path = path.as_ref();
         let bytes = files::map("gguf", path)?;
         Gguf::read(&bytes, Some(lists)).map_err(|error| error.at(path.display()))
     }
 
-    /// The same from the bytes of a whole file.
+    /// The same from the bytes of a complete file.
     pub fn parse(bytes: &[u8]) -> Result<Gguf> {
         Gguf::read(bytes, None)
     }
@@ -98,7 +99,7 @@ impl Gguf {
         self.get(key).and_then(Value::as_list)
     }
 
-    /// The name on the hub of the model that the file was made from (`ORGANIZATION/NAME`), where it tells it.
+    /// The hub name of the model that the file was made from (`ORGANIZATION/NAME`), if recorded.
     pub fn hub_name(&self) -> Option<String> {
         if let Some(name) = self.text("general.source.huggingface.repository") {
             return Some(name.into());
@@ -142,7 +143,7 @@ impl Gguf {
     }
 }
 
-/// The kinds of values that have no size of their own.
+/// The kinds of values without a fixed size.
 const TEXT: u32 = 8;
 const LIST: u32 = 9;
 
@@ -180,7 +181,7 @@ impl<'a> Reader<'a> {
         Ok(u64::from_le_bytes(self.array(what)?))
     }
 
-    /// A count of things that take at least `least` bytes each: one that the file cannot hold is a lie.
+    /// A count of items of at least `least` bytes each; a count that exceeds the file is an error.
     fn count(&mut self, what: &str, least: usize) -> Result<usize> {
         let count = self.u64(what)?;
         let left = (self.bytes.len() - self.at) / least.max(1);
@@ -220,7 +221,7 @@ impl<'a> Reader<'a> {
         })
     }
 
-    /// The kind and the number of a list's values, and the least bytes of one.
+    /// The kind and the number of a list's values, and the minimum bytes of one.
     fn list_head(&mut self, key: &str, depth: usize) -> Result<(u32, usize, usize)> {
         if depth == 4 {
             bail!("gguf", "`{key}` nests lists too deep");
@@ -236,7 +237,7 @@ impl<'a> Reader<'a> {
         Ok((kind, self.count(key, least)?, least))
     }
 
-    /// Goes past a list.
+    /// Skips a list.
     fn pass_list(&mut self, key: &str, depth: usize) -> Result<()> {
         let (kind, count, least) = self.list_head(key, depth)?;
         match kind {

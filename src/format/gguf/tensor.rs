@@ -4,7 +4,7 @@ use crate::{Error, Result, bail};
 use candle_core::quantized::{GgmlDType, ggml_file::qtensor_from_ggml};
 use candle_core::{DType, Device, Tensor as Array};
 
-/// One tensor's entry: its name, its dimensions as GGUF orders them (fastest first), its ggml type and its place.
+/// A tensor's entry: its name, its dimensions in GGUF order (fastest first), its ggml type and its offset.
 #[derive(Clone, Debug)]
 pub struct TensorEntry {
     pub name: String,
@@ -23,7 +23,7 @@ impl TensorEntry {
         })
     }
 
-    /// Bytes in the file; `None` for a type that this reader does not know.
+    /// Bytes in the file; `None` for an unknown type.
     pub fn size(&self) -> Result<Option<u64>> {
         let elements = self.elements()?;
         let Some(dtype) = ggml_type(self.kind) else { return Ok(None) };
@@ -37,7 +37,7 @@ impl TensorEntry {
         }
     }
 
-    /// The type of its numbers; an error for one that can't be read.
+    /// The type of its numbers; an error for an unreadable type.
     pub fn ggml_type(&self) -> Result<GgmlDType> {
         ggml_type(self.kind).ok_or_else(|| {
             let what = format!("`{}` is quantized in a way (ggml type {}) that can't be read", self.name, self.kind);
@@ -45,19 +45,19 @@ impl TensorEntry {
         })
     }
 
-    /// Bytes in the file; an error for a type that can't be read.
+    /// Bytes in the file; an error for an unreadable type.
     pub fn byte_size(&self) -> Result<usize> {
         self.ggml_type()?;
         let size = self.size()?.and_then(|size| usize::try_from(size).ok());
         size.ok_or_else(|| Error::new("gguf", format!("`{}` is too large for the memory", self.name)))
     }
 
-    /// Its numbers in f32, from its bytes in the file; dimensions in the order of PyTorch.
+    /// Its numbers in f32, from its bytes in the file; dimensions in PyTorch order.
     pub fn decode(&self, bytes: &[u8]) -> Result<Array> {
         Ok(self.stored(bytes)?.to_dtype(DType::F32)?)
     }
 
-    /// The same in the dtype that they are stored as; those of blocks in f32.
+    /// The same in the stored dtype; block types in f32.
     pub fn stored(&self, bytes: &[u8]) -> Result<Array> {
         let (dims, here): (Vec<usize>, _) = (self.dims.iter().rev().map(|&size| size as usize).collect(), Device::Cpu);
         let dtype = match self.ggml_type()? {
@@ -70,7 +70,7 @@ impl TensorEntry {
     }
 }
 
-/// The types of ggml that are read and written, and their numbers.
+/// The supported types of ggml, and their numbers.
 const TYPES: &[(u32, GgmlDType)] = &[
     (0, GgmlDType::F32),
     (1, GgmlDType::F16),
@@ -89,12 +89,12 @@ const TYPES: &[(u32, GgmlDType)] = &[
     (30, GgmlDType::BF16),
 ];
 
-/// The type that ggml gives this number.
+/// The type with this ggml number.
 fn ggml_type(kind: u32) -> Option<GgmlDType> {
     TYPES.iter().find(|(number, _)| *number == kind).map(|(_, dtype)| *dtype)
 }
 
-/// The number that ggml gives a type.
+/// The ggml number of a type.
 pub fn ggml_number(dtype: GgmlDType) -> u32 {
     TYPES.iter().find(|(_, known)| *known == dtype).map_or(0, |(number, _)| *number)
 }

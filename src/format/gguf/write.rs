@@ -1,6 +1,6 @@
-//! Writing a GGUF file: its header, then its tensors one after another, so that no more than one is in memory.
+//! Writes a GGUF file: its header, then its tensors one after another, so that at most one is in memory.
 //!
-//! llama.cpp asks for exact types: a whole number is written as u32, a float as f32, and the numbers of a list as i32 or f32.
+//! llama.cpp requires exact types: an integer is written as u32, a float as f32, and the numbers of a list as i32 or f32.
 
 use super::tensor::{TensorEntry, ggml_number};
 use super::value::Value;
@@ -8,13 +8,13 @@ use crate::{Error, Result, bail, cancel};
 use candle_core::quantized::GgmlDType;
 use std::io::Write;
 
-/// Where a tensor begins, in bytes: at a multiple of it, counted from the data section.
+/// Alignment of tensors in bytes, from the start of the data section.
 const ALIGNMENT: u64 = 32;
 const VERSION: u32 = 3;
-/// The end of a key whose list llama.cpp reads as bytes.
+/// Suffix of a key whose list llama.cpp reads as bytes.
 const BYTES: &str = "precompiled_charsmap";
 
-/// Numbers of the kinds of values.
+/// Type numbers of the kinds of values.
 mod kinds {
     pub const U8: u32 = 0;
     pub const U32: u32 = 4;
@@ -26,14 +26,14 @@ mod kinds {
 }
 
 impl TensorEntry {
-    /// A tensor that is to be written, its dimensions in the order of PyTorch.
+    /// A tensor to write, its dimensions in PyTorch order.
     pub fn new(name: impl Into<String>, shape: &[usize], dtype: GgmlDType) -> TensorEntry {
         let dims = shape.iter().rev().map(|&size| size as u64).collect();
         TensorEntry { name: name.into(), dims, kind: ggml_number(dtype), offset: 0 }
     }
 }
 
-/// Writes the header and then what `fill` gives for each tensor, by its number.
+/// Writes the header and then the bytes that `fill` writes for each tensor, by its index.
 pub fn write(
     out: &mut dyn Write,
     metadata: &[(String, Value)],
@@ -56,7 +56,7 @@ pub fn write(
     Ok(())
 }
 
-/// Gives each tensor its place in the data section.
+/// Assigns each tensor its offset in the data section.
 fn place(tensors: &mut [TensorEntry]) -> Result<()> {
     let mut offset = 0u64;
     for entry in tensors {
@@ -123,7 +123,7 @@ fn scalar_or_list(bytes: &mut Vec<u8>, key: &str, value: &Value) -> Result<()> {
             if key.ends_with(BYTES) {
                 return raw(bytes, key, list);
             }
-            // an empty list is one of texts
+            // an empty list is written as a list of strings
             let of = list.first().map_or(kinds::TEXT, |first| match kind(first) {
                 kinds::U32 => kinds::I32,
                 other => other,

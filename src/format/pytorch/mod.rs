@@ -1,6 +1,6 @@
-//! `pytorch_model.bin`: weights as `torch.save` pickles them, in an archive (since torch 1.6) or one pickle behind the other.
+//! `pytorch_model.bin`: weights pickled by `torch.save`, in an archive (since torch 1.6) or as consecutive pickles.
 //!
-//! Nothing in a file is run. A tensor is a view of a storage; two names of one view are a tie.
+//! Nothing in a file is executed. A tensor is a view of a storage; two names of one view are tied.
 
 mod unpickle;
 mod value;
@@ -19,10 +19,10 @@ use views::{Storages, View};
 
 const WHO: &str = "tensors";
 
-/// What a pickle of before torch 1.6 begins with: the number that torch writes first.
+/// Prefix of a pickle from before torch 1.6: torch writes its magic number first.
 const LEGACY: &[u8] = &[0x80, 2, 0x8a, 10, 0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19, b'.'];
 
-/// An open file: every tensor is known and checked, its numbers are read when asked for.
+/// An open file: every tensor is known and checked, its numbers are read on request.
 pub struct Pytorch {
     path: PathBuf,
     map: memmap2::Mmap,
@@ -54,7 +54,7 @@ impl Pytorch {
         Ok(&self.view(name)?.shape)
     }
 
-    /// The dtype that [`Pytorch::read`] gives: small whole numbers are read as i64, bool as u8.
+    /// The dtype returned by [`Pytorch::read`]: small integers are read as i64, bool as u8.
     pub fn dtype(&self, name: &str) -> Result<DType> {
         Ok(match self.view(name)?.dtype {
             Dtype::F64 => DType::F64,
@@ -66,7 +66,7 @@ impl Pytorch {
         })
     }
 
-    /// The tensor `name`: floats as they are, whole numbers as [`super::Safetensors::read`] gives them.
+    /// The tensor `name`: floats unchanged, integers as in [`super::Safetensors::read`].
     pub fn read(&self, name: &str) -> Result<Array> {
         let view = self.view(name)?;
         decode(&view.bytes(&self.map), view.dtype, &view.shape).map_err(|error| self.locate(error, name))
@@ -78,7 +78,7 @@ impl Pytorch {
         decode_f32(&view.bytes(&self.map), view.dtype, &view.shape).map_err(|error| self.locate(error, name))
     }
 
-    /// Whether two names are one view of one storage.
+    /// Whether two names are the same view of the same storage.
     pub fn is_tie(&self, name: &str, other: &str) -> bool {
         self.tensors.get(name).zip(self.tensors.get(other)).is_some_and(|(one, two)| one == two)
     }
@@ -110,7 +110,7 @@ fn tensors(bytes: &[u8]) -> Result<BTreeMap<String, View>> {
     let mut total = 0usize;
     for (name, id) in table {
         let view = views::view(bytes, &pickled, &storages, id).map_err(|error| error.at(format!("tensor `{name}`")))?;
-        // a tie is there once; views of one storage that overlap may not make of a file more than it is
+        // a tied tensor counts once; overlapping views of one storage may not add up to more than the file
         if seen.insert(view.clone()) {
             total = total.saturating_add(view.size());
         }
@@ -138,7 +138,7 @@ fn archive(bytes: &[u8]) -> Result<(Pickled, Storages)> {
     Ok((pickled, storages.collect()))
 }
 
-/// Number, protocol, facts of the machine, the weights, the names of their storages, and these one behind the other.
+/// Magic number, protocol, system information, the weights, the storage keys, and the storages, one after another.
 fn legacy(bytes: &[u8]) -> Result<(Pickled, Storages)> {
     let read = |start: usize| Pickled::read(bytes, start..bytes.len());
     let system = read(read(LEGACY.len())?.end)?;
@@ -168,7 +168,7 @@ fn legacy(bytes: &[u8]) -> Result<(Pickled, Storages)> {
     Ok((pickled, storages))
 }
 
-/// The names and values of the state dict: what a file is, or what it holds as one.
+/// The names and values of the state dict: the root value, or a dict that it contains.
 fn table(bytes: &[u8], pickled: &Pickled) -> Result<Vec<(String, Id)>> {
     let of = |id: Id| -> Vec<(String, Id)> {
         let Value::Dict(items) = pickled.get(id) else { return Vec::new() };

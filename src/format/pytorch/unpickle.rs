@@ -1,7 +1,7 @@
-//! The stack machine of Python's pickles, as far as weights need it. It runs nothing: what a pickle asks to call is a name, and
-//! the names that weights have need of are known here.
+//! The stack machine of Python's pickles, as far as weights need it. It executes nothing: a callable in a pickle is only a name,
+//! and the names that weights need are known here.
 //!
-//! Values lie in an arena and texts in the file, and none copies another: what a file makes is bounded by its own length.
+//! Values are in an arena and texts in the file, and none is copied: memory is bounded by the length of the file.
 
 use super::value::{Global, Id, Value};
 use crate::{Error, Result, bail};
@@ -10,16 +10,16 @@ use std::ops::Range;
 
 const WHO: &str = "tensors";
 
-/// What a pickle describes: its values, and which of them it is.
+/// The contents of a pickle: its values, and the index of the root.
 pub struct Pickled {
     pub values: Vec<Value>,
     pub root: Id,
-    /// Where the pickle ends.
+    /// End offset of the pickle.
     pub end: usize,
 }
 
 impl Pickled {
-    /// Reads the pickle that begins at the start of a range of a file.
+    /// Reads the pickle at the start of a range of a file.
     pub fn read(bytes: &[u8], range: Range<usize>) -> Result<Pickled> {
         let mut machine = Machine {
             bytes: &bytes[..range.end],
@@ -28,7 +28,7 @@ impl Pickled {
             stack: Vec::new(),
             marks: Vec::new(),
             memo: HashMap::new(),
-            // a tensor takes a few dozen entries, and weights of which most are tensors of a few numbers are small
+            // a tensor takes a few dozen entries, and weights that are mostly tensors of a few numbers are small
             left: (bytes.len() / 64).max(1 << 18),
         };
         while !machine.step().map_err(|error| error.at(format!("byte {}", machine.at)))? {}
@@ -37,7 +37,7 @@ impl Pickled {
     }
 
     pub fn get(&self, id: Id) -> &Value {
-        // ids are made here alone
+        // ids are created only here
         self.values.get(id as usize).unwrap_or(&Value::None)
     }
 }
@@ -49,7 +49,7 @@ struct Machine<'a> {
     stack: Vec<Id>,
     marks: Vec<usize>,
     memo: HashMap<u32, Id>,
-    /// How many more entries the arena, its lists, the stack and the memo may get.
+    /// Number of entries that the arena, its lists, the stack and the memo may still add.
     left: usize,
 }
 
@@ -114,7 +114,7 @@ impl Machine<'_> {
     }
 
     fn pop(&mut self) -> Result<Id> {
-        // what is below the last mark belongs to nobody before the mark is gone
+        // values below the last mark may not be popped before the mark is removed
         let floor = self.marks.last().copied().unwrap_or(0);
         match self.stack.pop() {
             Some(id) if self.stack.len() >= floor => Ok(id),
@@ -126,7 +126,7 @@ impl Machine<'_> {
         self.stack.last().copied().ok_or_else(|| Error::new(WHO, "the pickle takes what is not on its stack"))
     }
 
-    /// What is above the last mark, which goes.
+    /// Pops the values above the last mark, and the mark.
     fn marked(&mut self) -> Result<Vec<Id>> {
         match self.marks.pop() {
             Some(mark) if mark <= self.stack.len() => Ok(self.stack.split_off(mark)),
@@ -163,7 +163,7 @@ impl Machine<'_> {
         std::str::from_utf8(&self.bytes[range.clone()]).unwrap_or("?")
     }
 
-    /// A name that the pickle asks for.
+    /// A name requested by the pickle.
     fn global(&mut self, module: &Range<usize>, name: &Range<usize>) -> Result<()> {
         let (module, name) = (self.text(module), self.text(name));
         match Global::named(module, name) {
@@ -222,7 +222,7 @@ impl Machine<'_> {
         self.push(Value::Int(i64::from_le_bytes(wide)))
     }
 
-    /// One instruction; whether it was the last.
+    /// Executes one instruction; returns whether it was the last.
     fn step(&mut self) -> Result<bool> {
         let code = self.byte()? as u8;
         match code {

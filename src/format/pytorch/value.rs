@@ -1,4 +1,4 @@
-//! What a pickle of weights is made of.
+//! Values of a pickle of weights.
 
 use safetensors::Dtype;
 use std::ops::Range;
@@ -11,21 +11,21 @@ pub enum Value {
     None,
     Bool(bool),
     Int(i64),
-    /// Numbers that no tensor is described by: floats, and integers of more than 64 bits.
+    /// Numbers that do not occur in tensor descriptions: floats, and integers of more than 64 bits.
     Number,
-    /// A place in the file.
+    /// A range of the file.
     Text(Range<usize>),
     List(Vec<Id>),
     Tuple(Vec<Id>),
     Dict(Vec<(Id, Id)>),
     Global(Global),
-    /// What a callable was called with.
+    /// The arguments of a callable.
     Called(Global, Id),
-    /// What `persistent_load` is asked for.
+    /// The argument of `persistent_load`.
     Persistent(Id),
 }
 
-/// The ten callables that weights have need of, and the types of their storages. Anything else is refused by its name.
+/// The ten callables that weights need, and the types of their storages. Any other is rejected by name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Global {
     Tensor,
@@ -38,7 +38,7 @@ pub enum Global {
     Set,
     Encode,
     Storage(Dtype),
-    /// A dtype as a value, in what a trainer keeps beside its weights.
+    /// A dtype as a value, in data that a trainer saves beside its weights.
     Dtype,
 }
 

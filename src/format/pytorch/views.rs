@@ -1,4 +1,4 @@
-//! Tensors as views of storages: where each number of one is in the file.
+//! Tensors as views of storages: the file offset of each number.
 
 use super::unpickle::Pickled;
 use super::value::{Global, Id, Value};
@@ -10,10 +10,10 @@ use std::ops::Range;
 
 const WHO: &str = "tensors";
 
-/// Where storages are, by their keys.
+/// Offsets of storages, by key.
 pub type Storages = HashMap<String, Range<usize>>;
 
-/// A tensor, as a range of the file and steps in it. All of it is checked to be inside.
+/// A tensor as a range of the file and strides in it, checked to be inside.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct View {
     pub dtype: Dtype,
@@ -36,7 +36,7 @@ impl View {
         self.shape.iter().product()
     }
 
-    /// Bytes of all its numbers.
+    /// Total size of its numbers in bytes.
     pub fn size(&self) -> usize {
         self.count() * width(self.dtype)
     }
@@ -76,7 +76,7 @@ impl View {
     }
 }
 
-/// Bytes of a number.
+/// Size of a number in bytes.
 fn width(dtype: Dtype) -> usize {
     dtype.bitsize() / 8
 }
@@ -116,7 +116,7 @@ impl Pickled {
     }
 }
 
-/// What a tensor is rebuilt of: through the parameters around it, of which there may be a chain.
+/// The arguments that rebuild a tensor, from inside any chain of parameters around it.
 fn arguments(pickled: &Pickled, mut id: Id) -> Option<&[Id]> {
     // each step leads to a value that was made before
     loop {
@@ -140,7 +140,7 @@ pub fn is_tensor(pickled: &Pickled, id: Id) -> bool {
     arguments(pickled, id).is_some()
 }
 
-/// The tensor that a value describes.
+/// The tensor described by a value.
 pub fn view(bytes: &[u8], pickled: &Pickled, storages: &Storages, id: Id) -> Result<View> {
     let damaged = || Error::new(WHO, "it is not described as torch describes one");
     let Some(&[storage, offset, shape, strides, ..]) = arguments(pickled, id) else { return Err(damaged()) };
@@ -151,7 +151,7 @@ pub fn view(bytes: &[u8], pickled: &Pickled, storages: &Storages, id: Id) -> Res
     let (offset, shape) = (pickled.count(offset), pickled.counts(shape));
     let (Some(mut offset), Some(shape)) = (offset, shape) else { return Err(damaged()) };
     let strides = pickled.counts(strides).filter(|strides| strides.len() == shape.len()).ok_or_else(damaged)?;
-    // a view of a storage that is itself one, as torch wrote it before 1.0
+    // a view of a storage that is itself a view, as torch wrote it before 1.0
     if let Some(view) = pickled.tuple(*storage).and_then(|parts| parts.get(5)).and_then(|view| pickled.tuple(*view)) {
         let from = view.get(1).and_then(|from| pickled.count(*from)).ok_or_else(damaged)?;
         offset = offset.checked_add(from).ok_or_else(damaged)?;
@@ -173,7 +173,7 @@ pub fn view(bytes: &[u8], pickled: &Pickled, storages: &Storages, id: Id) -> Res
     Ok(View { dtype, shape, strides, start })
 }
 
-/// The bytes of a number of each storage that a pickle names.
+/// The size in bytes of a number of each storage that a pickle names.
 pub fn widths<'a>(bytes: &'a [u8], pickled: &Pickled) -> HashMap<&'a str, usize> {
     let of = |value: &Value| {
         let Value::Persistent(storage) = value else { return None };

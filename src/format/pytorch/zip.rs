@@ -1,4 +1,4 @@
-//! Zip archives as `torch.save` writes them: entries that are stored as they are, so that each is a range of the file.
+//! Zip archives as `torch.save` writes them: uncompressed entries, so that each is a range of the file.
 
 use crate::{Error, Result, bail};
 use std::collections::HashMap;
@@ -6,7 +6,7 @@ use std::ops::Range;
 
 const WHO: &str = "tensors";
 
-/// The entries of an archive, by their names below its one folder.
+/// The entries of an archive, by name relative to its single folder.
 pub fn entries(bytes: &[u8]) -> Result<HashMap<String, Range<usize>>> {
     let (start, size) = directory(bytes)?;
     let mut rest = slice(bytes, start, size)?;
@@ -40,7 +40,7 @@ fn eight(bytes: &[u8], at: usize) -> u64 {
     four(bytes, at) | four(bytes, at + 4) << 32
 }
 
-/// Where the central directory is, and its size.
+/// Offset and size of the central directory.
 fn directory(bytes: &[u8]) -> Result<(u64, u64)> {
     const END: &[u8] = b"PK\x05\x06";
     const END_64: &[u8] = b"PK\x06\x06";
@@ -90,7 +90,7 @@ fn entry(bytes: &[u8], rest: &mut &[u8]) -> Result<(String, Range<usize>)> {
     Ok((text, begin as usize..(begin + size) as usize))
 }
 
-/// Numbers of more than 32 bits are in a field of their own, in this order, each only where it is needed.
+/// Numbers of more than 32 bits are in a field of their own, in this order, each only if needed.
 fn wide(mut extra: &[u8], numbers: [&mut u64; 3]) {
     while extra.len() >= 4 {
         let (kind, length) = (two(extra, 0), two(extra, 2) as usize);

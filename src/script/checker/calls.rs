@@ -1,4 +1,4 @@
-//! Calls: whether something answers to the name, on that type, with so many arguments and such options.
+//! Calls: whether the name exists, for that type, argument count and options.
 
 use super::{Check, Imported, Kind, explain, stdlib};
 use crate::script::signatures::{Signatures, kind_of};
@@ -7,7 +7,7 @@ use rhai::{Expr, FnCallExpr, FnPtr, ImmutableString, Map, Position};
 use std::any::TypeId;
 
 impl Check<'_> {
-    /// A call that is not written after a dot; gives its type.
+    /// Checks a call that is not written after a dot; returns its type.
     pub fn call(&mut self, call: &FnCallExpr, position: Position) -> Kind {
         if self.captures(call) {
             return kind_of::<FnPtr>();
@@ -54,13 +54,13 @@ impl Check<'_> {
         kind
     }
 
-    /// `x.verb(…)` on a value of a type; gives the type of what it gives.
+    /// Checks `x.verb(…)` on a value of a known type; returns the result type.
     pub fn method(&mut self, receiver: Kind, call: &FnCallExpr, position: Position) -> Kind {
         let mut given = vec![receiver];
         given.extend(call.args.iter().map(|argument| self.argument(argument)));
         self.note_end(receiver, call, position);
         let (name, arguments) = (call.name.as_str(), call.args.len());
-        // a closure may be held by any map
+        // any map may hold a closure
         let held = receiver.is_none_or(|kind| kind == TypeId::of::<Map>()) && self.is_key(name);
         if self.answers_dots(name, arguments) || held || Signatures::is_of_any(name) || self.in_imports(name) {
             return None;
@@ -87,7 +87,7 @@ impl Check<'_> {
         self.known.gives(name, &given)
     }
 
-    /// `x.name`, read or set; gives its type.
+    /// Checks `x.name`, read or set; returns its type.
     pub fn property(&mut self, receiver: Kind, name: &str, position: Position, sets: bool) -> Kind {
         let kind = receiver.filter(|kind| *kind != TypeId::of::<Map>())?;
         let has =
@@ -117,7 +117,7 @@ impl Check<'_> {
         self.known.gives(&format!("get${name}"), &[Some(kind)])
     }
 
-    /// A closure that captured what its verb is called on.
+    /// Reports a closure that captured its verb's receiver.
     pub fn raced(&mut self, chain: &Expr) {
         let Some((call, position)) = tables::race(chain).filter(|_| self.tries == 0) else { return };
         if !self.has_own(&call.name, call.args.len()) && !self.in_imports(&call.name) {
@@ -125,7 +125,7 @@ impl Check<'_> {
         }
     }
 
-    /// Whether an imported file has a function of this name, or may have it.
+    /// Whether an imported file has, or may have, a function of this name.
     pub fn in_imports(&self, name: &str) -> bool {
         let has = |file: &Option<Imported>| {
             file.as_ref().is_none_or(|file| file.ast.iter_functions().any(|function| function.name == name))
@@ -143,7 +143,7 @@ impl Check<'_> {
         }
         let imports = self.imports;
         if let Some(home) = imports.get(root.as_str()) {
-            // one that can't be read is told where it is imported
+            // an unreadable file is reported at its import
             let Some(home) = home.as_ref().map(Imported::source) else { return };
             let functions: Vec<(&str, usize)> =
                 home.ast.iter_functions().map(|function| (function.name, function.params.len())).collect();

@@ -1,4 +1,4 @@
-//! Changes of a copy that nobody reads: of a parameter, of the variable of a loop, of a variable that holds a part of something.
+//! Lost changes of copies: of a parameter, a loop variable, or a variable that holds a part of something.
 
 use super::{Body, Check, Kind, Message};
 use crate::script::explain::article;
@@ -11,10 +11,10 @@ type Warning = (Message, Position);
 
 /// Verbs that change a list or a map and return nothing.
 const CHANGES: &[&str] = &["push", "insert", "append", "clear", "truncate", "mixin"];
-/// Those that change a list and return it too.
+/// Verbs that change a list and also return it.
 const RETURNS: &[&str] = &["sort", "reverse", "dedup"];
 
-/// Warnings about a script, and where.
+/// Warnings about a script, with their positions.
 pub fn warnings(ast: &AST, bodies: &HashMap<(String, usize), Body>, known: &Signatures) -> Vec<Warning> {
     let captured = captured(ast);
     let mut named: Vec<_> = bodies.iter().collect();
@@ -33,7 +33,7 @@ pub fn warnings(ast: &AST, bodies: &HashMap<(String, usize), Body>, known: &Sign
     found
 }
 
-/// Adds those about variables of loops, and of `let`, in statements and all blocks in them.
+/// Adds warnings about variables of loops and of `let`, in statements and all nested blocks.
 fn variables(statements: &[Stmt], known: &Signatures, found: &mut Vec<Warning>) {
     parts(statements, known, found);
     for statement in statements {
@@ -49,7 +49,7 @@ fn variables(statements: &[Stmt], known: &Signatures, found: &mut Vec<Warning>) 
     }
 }
 
-/// The lists of statements that a node holds.
+/// The statement lists that a node holds.
 fn blocks<'n>(node: &ASTNode<'n>) -> Vec<&'n [Stmt]> {
     match node {
         ASTNode::Stmt(Stmt::If(flow, _) | Stmt::TryCatch(flow, _)) => {
@@ -63,7 +63,7 @@ fn blocks<'n>(node: &ASTNode<'n>) -> Vec<&'n [Stmt]> {
     }
 }
 
-/// The variable of a loop, changed at the end of a turn.
+/// A loop variable changed at the end of an iteration.
 fn item(name: &str, over: &Expr, body: &[Stmt], known: &Signatures) -> Option<Warning> {
     let place = lost(name, body, HashSet::new(), known).filter(|_| !name.starts_with('_'))?;
     if is_range(over) {
@@ -77,7 +77,7 @@ fn item(name: &str, over: &Expr, body: &[Stmt], known: &Signatures) -> Option<Wa
     Some(((format!("{name}: is a copy, and {} stays as it was", source(over)), Some(help)), place))
 }
 
-/// Variables that a `let` of this list gives another variable, or a part of one, and that are changed at its end.
+/// Variables that a `let` of this list sets to another variable or a part of one, and that are changed at its end.
 fn parts(statements: &[Stmt], known: &Signatures, found: &mut Vec<Warning>) {
     for (at, statement) in statements.iter().enumerate() {
         let Stmt::Var(declared, flags, _) = statement else { continue };
@@ -103,7 +103,7 @@ fn variable(value: &Expr) -> Option<&str> {
     }
 }
 
-/// What a copy was made of, in a message.
+/// The source of a copy, for a message.
 fn source(value: &Expr) -> String {
     variable(value).map_or("what it was taken from".to_string(), |name| format!("`{name}`"))
 }
@@ -117,7 +117,7 @@ fn told(param: &str, function: &str) -> Message {
 }
 
 impl Check<'_> {
-    /// Looks at a property of a native type in the middle of a chain: a list or a map that cannot be set is a copy.
+    /// Checks a property of a native type in the middle of a chain: a list or a map without a setter is a copy.
     pub fn part(&mut self, receiver: Kind, link: &Expr, part: Kind, sets: bool) {
         let (Some(of), Expr::Property(names, position)) = (receiver, link) else { return };
         let name = names.2.as_str();
@@ -128,13 +128,13 @@ impl Check<'_> {
         self.copied.insert(*position);
         if sets {
             let of = self.known.name(of);
-            let what = format!("{name}: of {} it is a copy, and a change of it is lost", article(of));
-            let help = format!("it can be read, not set: keep it, `let {name} = x.{name};`, and change that");
+            let what = format!("{name}: {} returns a copy, so this change is lost", article(of));
+            let help = format!("it is read-only; change a copy that you keep: `let {name} = x.{name};`");
             self.tell(format!("{of}.{name} changed"), |_| (what, Some(help)), *position);
         }
     }
 
-    /// Looks at an element of a native type in the middle of a chain: one that cannot be set is a copy.
+    /// Checks an element of a native type in the middle of a chain: an element without a setter is a copy.
     pub fn element(&mut self, receiver: Kind, element: Kind, position: Position, sets: bool) {
         let Some(of) = receiver.filter(|_| sets && !is_plain(receiver)) else { return };
         let has = |form: &str| self.known.overloads(form).iter().any(|overload| overload.params[0] == of);
@@ -142,10 +142,10 @@ impl Check<'_> {
             return;
         }
         let of = self.known.name(of);
-        let what = format!("[]: what {} holds is a copy, and a change of it is lost", article(of));
+        let what = format!("[]: {} returns a copy of an element, so this change is lost", article(of));
         let help = match of {
             "Dataset" => "a new one is `data = data.map(|row| { …; row })`",
-            _ => "keep it, `let part = x[0];`, and change that",
+            _ => "change a copy that you keep: `let part = x[0];`",
         };
         self.tell(format!("{of}[] changed"), |_| (what, Some(help.to_string())), position);
     }
@@ -155,12 +155,12 @@ fn is_value(kind: Kind) -> bool {
     [kind_of::<Array>(), kind_of::<Map>()].contains(&kind)
 }
 
-/// Values of the language itself, whose parts are places.
+/// Values of the language itself, whose parts are assignable.
 fn is_plain(kind: Kind) -> bool {
     is_value(kind) || [kind_of::<ImmutableString>(), kind_of::<Blob>()].contains(&kind)
 }
 
-/// How many parameters of each closure stand for captured variables: the first ones.
+/// Number of leading parameters of each closure that hold captured variables.
 fn captured(ast: &AST) -> HashMap<String, usize> {
     let mut found = HashMap::new();
     ast.walk(&mut |path: &[ASTNode]| {
@@ -176,7 +176,8 @@ fn captured(ast: &AST) -> HashMap<String, usize> {
     found
 }
 
-/// Where the last change of a variable is, if nobody reads it afterwards in these statements; `last` are those whose value is used.
+/// Position of the last change of a variable, if these statements do not read it afterwards; `last` are those whose value is
+/// used.
 fn lost(name: &str, statements: &[Stmt], last: HashSet<Position>, known: &Signatures) -> Option<Position> {
     let (counted, writes, reads) = Default::default();
     let mut uses = Uses { name, known, last, counted, writes, reads, is_other: false, again: None };
@@ -189,7 +190,7 @@ fn lost(name: &str, statements: &[Stmt], last: HashSet<Position>, known: &Signat
     uses.lost()
 }
 
-/// Where the statements are whose value is that of these.
+/// Positions of the statements whose value is the value of the list.
 fn tails(statements: &[Stmt]) -> HashSet<Position> {
     let mut found = HashSet::new();
     add_tails(statements, &mut found);
@@ -208,19 +209,19 @@ fn add_tails(statements: &[Stmt], found: &mut HashSet<Position>) {
     }
 }
 
-/// Where a parameter is changed and read.
+/// Positions where a parameter is changed and read.
 struct Uses<'a> {
     name: &'a str,
     known: &'a Signatures,
     /// Statements whose value the function returns.
     last: HashSet<Position>,
-    /// Variables that count.
+    /// Variables used as counters.
     counted: HashSet<String>,
     writes: Vec<Position>,
     reads: Vec<Position>,
-    /// Another variable is called so, or it may be a handle.
+    /// Another variable has this name, or it may be a handle.
     is_other: bool,
-    /// Where the first loop begins again in which it is changed.
+    /// Re-entry position of the first loop that changes it.
     again: Option<Position>,
 }
 
@@ -228,7 +229,7 @@ impl Uses<'_> {
     fn see(&mut self, path: &[ASTNode]) {
         match path {
             [.., ASTNode::Stmt(Stmt::Var(parts, ..))] => self.is_other |= parts.0.name == self.name,
-            // a closure has it too
+            // a closure shares it
             [.., ASTNode::Stmt(Stmt::Share(names))] => {
                 self.is_other |= names.iter().any(|(name, _)| name.name == self.name)
             }
@@ -270,19 +271,19 @@ impl Uses<'_> {
             && (CHANGES.contains(&verb.name.as_str()) || RETURNS.contains(&verb.name.as_str()) && !returned)
     }
 
-    /// What is assigned to may be a handle's property or weight, which is the caller's too.
+    /// Whether the target of an assignment may be a handle's property or weight, which the caller shares.
     fn may_be_handle(&self, way: &[Link]) -> bool {
         way.iter().any(|link| matches!(link, Link::Call(..)))
             || match way.last() {
                 Some(Link::Property(name)) => !self.known.overloads(&format!("set${name}")).is_empty(),
-                // names of weights have dots
+                // names of weights contain dots
                 Some(Link::Index(Expr::StringConstant(key, _))) => key.contains('.'),
                 Some(Link::Index(place)) => !self.is_place(place),
                 _ => false,
             }
     }
 
-    /// Whether an index is a number, a range or a list: not a key.
+    /// Whether an index is a number, a range or a list, and not a key.
     fn is_place(&self, index: &Expr) -> bool {
         match index {
             Expr::IntegerConstant(..) | Expr::Array(..) => true,
@@ -294,7 +295,7 @@ impl Uses<'_> {
         }
     }
 
-    /// `x = x + 1`: what is read for the change itself.
+    /// `x = x + 1`: a read for the change itself.
     fn feeds_itself(&self, path: &[ASTNode]) -> bool {
         path.iter().any(|node| match node {
             ASTNode::Stmt(Stmt::Assignment(parts)) => self.is(tables::root(&parts.1.lhs)),
@@ -306,7 +307,7 @@ impl Uses<'_> {
         self.writes.push(value.position());
         let begins = |node: &ASTNode| match node {
             ASTNode::Stmt(statement @ (Stmt::While(..) | Stmt::Do(..))) => Some(statement.position()),
-            // what it goes over is read once
+            // the iterated value is read once
             ASTNode::Stmt(Stmt::For(parts, _)) => Some(parts.2.body.position()),
             _ => None,
         };

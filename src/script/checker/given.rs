@@ -1,4 +1,4 @@
-//! Options: maps that are given to calls, written out or handed on, beside the keys that the calls take.
+//! Options: maps passed to calls, as literals or variables, and the keys that the calls take.
 
 use super::{Check, Kind, explain};
 use crate::script::options::Kind as Takes;
@@ -7,25 +7,25 @@ use crate::script::tables::{self, OptionKey, Reader, Source};
 use rhai::{Expr, FLOAT, FnCallExpr, FnPtr, INT, ImmutableString, Map, Position};
 use std::any::TypeId;
 
-/// A key that a map has for sure, and what is known of its value.
+/// A key that a map certainly has, and what is known of its value.
 #[derive(Clone)]
 pub struct Given {
     name: String,
     position: Position,
     value: Position,
     kind: Kind,
-    /// The value, where it is a string that is written out.
+    /// The value, if it is a string literal.
     word: Option<ImmutableString>,
 }
 
 impl<'a> Check<'a> {
-    /// Reads tables, of this file's imports too.
+    /// Reads option tables, also those of this file's imports.
     fn reader(&self) -> Reader<'a> {
         let imports = self.imports;
         Reader::new(self.host, |name| imports.get(name)?.as_ref().map(super::Imported::source))
     }
 
-    /// The options of a function that is written in Rhai.
+    /// Checks the options of a function written in Rhai.
     pub fn options_of(&mut self, name: &str, home: Source<'a>, call: &FnCallExpr) {
         let (reader, count) = (self.reader(), call.args.len());
         for (place, argument) in call.args.iter().enumerate().filter(|(_, argument)| may_be_map(argument)) {
@@ -35,14 +35,14 @@ impl<'a> Check<'a> {
         }
     }
 
-    /// What is laid over defaults in the script itself.
+    /// Checks options merged over defaults in the script itself.
     pub fn given_over(&mut self, name: &str, defaults: &Expr, given: &Expr) {
         if let Some(takes) = self.reader().keys(self.source, defaults) {
             self.options(name, &takes, given);
         }
     }
 
-    /// The options of a native verb, where its argument can't be data: every overload that may be meant calls it so.
+    /// Checks the options of a native verb whose argument can't be data: all candidate overloads name it `options`.
     pub fn native_options(&mut self, call: &FnCallExpr, given: &[Kind], is_method: bool) {
         let shift = usize::from(is_method);
         let (known, name) = (self.known, call.name.as_str());
@@ -59,7 +59,7 @@ impl<'a> Check<'a> {
         }
     }
 
-    /// The keys of a map that is given, and the kinds of their values.
+    /// Checks the keys of an options map, and the kinds of their values.
     fn options(&mut self, name: &str, takes: &[OptionKey], argument: &Expr) {
         for given in self.given(argument) {
             let known: Vec<&OptionKey> = takes.iter().filter(|key| key.name == given.name).collect();
@@ -81,7 +81,7 @@ impl<'a> Check<'a> {
         }
     }
 
-    /// What is given, where no key of this name takes it.
+    /// The given value in words, if no key of this name accepts it.
     fn misfit(&self, known: &[&OptionKey], given: &Given) -> Option<String> {
         let kind = given.kind?;
         if !known.iter().any(|key| suits(key.kind, kind)) {
@@ -95,7 +95,7 @@ impl<'a> Check<'a> {
         (!known.iter().any(takes)).then(|| format!("`{word}`"))
     }
 
-    /// The keys that a map has for sure.
+    /// The keys that a map certainly has.
     pub fn given(&mut self, map: &Expr) -> Vec<Given> {
         match map {
             Expr::Map(map, _) => {
@@ -118,7 +118,7 @@ impl<'a> Check<'a> {
             Expr::Variable(..) => self.constant_keys(map),
             Expr::FnCall(call, _) => match (call.args.as_slice(), tables::laid_over(call)) {
                 ([left, right], _) if call.name == "+" => self.sum(left, right),
-                // each has the kind of its default, whichever value it has
+                // each has the kind of its default, whatever its value
                 (_, Some((defaults, _))) => {
                     let mut found = self.given(defaults);
                     found.iter_mut().for_each(|given| given.word = None);
@@ -130,10 +130,10 @@ impl<'a> Check<'a> {
         }
     }
 
-    /// The keys of two maps together.
+    /// The keys of two merged maps.
     fn sum(&mut self, left: &Expr, right: &Expr) -> Vec<Given> {
         let (mut found, over) = (self.given(left), self.given(right));
-        // what is not known may lie over all
+        // unknown keys may override all
         if over.is_empty() && !matches!(right, Expr::Map(..)) {
             found.iter_mut().for_each(|given| (given.kind, given.word) = (None, None));
         }
@@ -142,7 +142,7 @@ impl<'a> Check<'a> {
         found
     }
 
-    /// The keys of a constant map of this file, or of a module.
+    /// The keys of a constant map of this file or of a module.
     fn constant_keys(&self, map: &Expr) -> Vec<Given> {
         let entries = self.reader().entries(self.source, map).unwrap_or_default();
         let given = |entry: tables::Entry| {
@@ -160,7 +160,7 @@ impl<'a> Check<'a> {
     }
 }
 
-/// Whether looking for what takes it is worth while.
+/// Whether the argument is worth checking as options.
 fn may_be_map(argument: &Expr) -> bool {
     matches!(argument, Expr::Map(..) | Expr::Variable(..) | Expr::FnCall(..))
 }
@@ -172,7 +172,7 @@ fn word(value: &Expr) -> Option<ImmutableString> {
     }
 }
 
-/// The type of a value that is written out.
+/// The type of a literal.
 fn literal(value: &Expr) -> Kind {
     match value {
         Expr::IntegerConstant(..) => kind_of::<INT>(),

@@ -1,10 +1,10 @@
-//! Habits of other languages that run here and do something else: told as warnings.
+//! Habits of other languages that run here but mean something else: reported as warnings.
 
 use super::Message;
 use crate::script::notebook::scan;
 use rhai::{AST, ASTNode, Expr, FnCallExpr, Ident, Position, Stmt};
 
-/// What to warn of, and where.
+/// Warnings with their positions.
 pub fn warnings(ast: &AST, text: &str) -> Vec<(Message, Position)> {
     let mut found = Vec::new();
     ast.walk(&mut |path: &[ASTNode]| {
@@ -33,7 +33,7 @@ pub fn warnings(ast: &AST, text: &str) -> Vec<(Message, Position)> {
     found
 }
 
-/// `-x ** 2`: elsewhere, and in mathematics, the power comes before the sign.
+/// `-x ** 2`: in other languages and in mathematics, the power binds tighter than the sign.
 fn powered(call: &FnCallExpr, position: Position, text: &str) -> Option<(Message, Position)> {
     if call.op_token.is_none() || call.name != "**" || call.args.len() != 2 {
         return None;
@@ -54,7 +54,7 @@ fn powered(call: &FnCallExpr, position: Position, text: &str) -> Option<(Message
     (!closed).then(|| ((told.0.to_string(), Some(told.1.to_string())), position))
 }
 
-/// `for (i, x) in xs`, `for (key, value) in map`: the second name counts.
+/// `for (i, x) in xs`, `for (key, value) in map`: the second name is the counter.
 fn counted(item: &Ident, counter: &Ident) -> Option<(Message, Position)> {
     let is_place = |name: &str| matches!(name, "i" | "idx" | "index");
     let (first, second) = (item.name.as_str(), counter.name.as_str());
@@ -73,7 +73,7 @@ fn counted(item: &Ident, counter: &Ident) -> Option<(Message, Position)> {
     None
 }
 
-/// Where a position is in the text.
+/// Byte offset of a position in the text.
 fn byte(position: Position, text: &str) -> Option<usize> {
     let line = text.split_inclusive('\n').nth(position.line()?.checked_sub(1)?)?;
     let start = line.as_ptr() as usize - text.as_ptr() as usize;
@@ -81,7 +81,7 @@ fn byte(position: Position, text: &str) -> Option<usize> {
     Some(start + line.char_indices().nth(column).map_or(line.len(), |found| found.0))
 }
 
-/// `n // 3`, where what is left of it is a statement.
+/// `n // 3`, where the text before `//` is a statement.
 fn commented(text: &str) -> Vec<(Message, Position)> {
     let mut found = Vec::new();
     for (index, line) in text.lines().enumerate().filter(|(_, line)| line.contains("//")) {
@@ -122,7 +122,7 @@ fn unfilled(value: &str, position: Position, text: &str) -> Option<Message> {
     Some((format!("`{written}` stays as it is in double quotes"), Some("a text in backticks takes values".to_string())))
 }
 
-/// Whether names, numbers and signs of a calculation take turns: `x`, `x + 1`, `f(x).len`, but not `HOME:-/root`.
+/// Whether names, numbers and operators alternate: `x`, `x + 1`, `f(x).len`, but not `HOME:-/root`.
 fn is_expression(parts: &[&scan::Part]) -> bool {
     const SIGNS: &[&str] = &[
         "+", "-", "*", "/", "%", "**", ".", ",", "(", ")", "[", "]", "==", "!=", "<", "<=", ">", ">=", "&&", "||", "!",

@@ -1,8 +1,8 @@
-//! What is wrong with a script before it runs: a typo in the last line must not cost two hours of training.
+//! Checks a script before it runs: a typo in the last line must not cost two hours of training.
 //!
-//! A fault is told only where it is one for sure: a name, an argument count, a verb of a type, an option that nothing
-//! in the host, the script or what it imports answers to. Types are followed forwards from what makes a value to where
-//! it is used; where a type is not known, nothing is said of it.
+//! Reports only certain faults: a name, an argument count, a verb of a type or an option that does not exist in the host, the
+//! script or its imports. Types are followed forward from the expression that makes a value to its uses; a value of unknown type
+//! is not checked.
 
 mod calls;
 mod copies;
@@ -25,10 +25,10 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
-/// Something that was found in a script.
+/// A finding in a script.
 #[derive(Clone, Debug)]
 pub struct Finding {
-    /// It runs all the same.
+    /// The script runs anyway.
     pub is_warning: bool,
     pub fault: Fault,
 }
@@ -45,12 +45,12 @@ impl fmt::Display for Finding {
     }
 }
 
-/// The faults of a script and of the files that it imports; of each misspelt name the first.
+/// The faults of a script and its imported files; only the first for each misspelled name.
 pub fn check(host: &mut Host, name: &str, text: &str) -> Vec<Fault> {
     look(host, name, text).into_iter().filter(|finding| !finding.is_warning).map(|finding| finding.fault).collect()
 }
 
-/// Faults and warnings of a script and of the files that it imports.
+/// Faults and warnings of a script and its imported files.
 pub fn look(host: &mut Host, name: &str, text: &str) -> Vec<Finding> {
     let functions = OnceCell::new();
     let mut seen: HashSet<PathBuf> = files::full(Path::new(name)).into_iter().collect();
@@ -71,7 +71,7 @@ pub fn look(host: &mut Host, name: &str, text: &str) -> Vec<Finding> {
             let uses = Uses::of(&ast);
             let source = Source { text: &text, ast: &ast, uses: &uses };
             let mut found = Check::new(host, &known, &functions, &name, source, &read).run();
-            // what follows a name of another library is that library's too
+            // members of another library's name belong to that library
             let line = |finding: &Finding| finding.fault.place.as_ref().map(|place| place.line);
             let is_foreign = |finding: &&Finding| explain::is_foreign(&finding.fault.message);
             let foreign: HashSet<_> = own.iter().filter(is_foreign).map(line).collect();
@@ -122,17 +122,17 @@ fn undefined(host: &mut Host, name: &str, text: &str) -> Vec<Finding> {
             _ => None,
         };
         let is_module = matches!(error.err_type(), P::ModuleUndefined(_));
-        // the same again: naming it did not help the parser on
+        // the same name again: declaring it did not help the parser
         if undefined.as_ref().is_some_and(|name| !found.insert((name.clone(), is_module))) {
             break;
         }
         let ends = undefined.as_ref().is_some_and(|name| explain::is_grammar(name, error.position(), text));
         findings.push(Finding { is_warning: false, fault: host.fault(error.into(), name) });
-        // what follows a word of another language can't be read
+        // text after a word of another language can't be parsed
         if ends {
             break;
         }
-        // as if it were there, to see what else is wrong
+        // declares it, to find further faults
         match undefined {
             Some(name) if is_module => drop(host.engine.register_static_module(name, Module::new().into())),
             Some(name) => drop(scope.push(name, ())),
@@ -142,18 +142,18 @@ fn undefined(host: &mut Host, name: &str, text: &str) -> Vec<Finding> {
     findings
 }
 
-/// A function of the script: its parameters and what it does.
+/// A function of the script: its parameters and body.
 struct Body {
     params: Vec<ImmutableString>,
     statements: Vec<Stmt>,
 }
 
-/// The functions of a script by name and number of parameters, closures among them.
+/// The functions of a script by name and parameter count, including closures.
 fn bodies(ast: &AST) -> HashMap<(String, usize), Body> {
     let mut found = HashMap::new();
     for function in ast.iter_fn_def() {
         let (name, count) = (function.name.as_str(), function.params.len());
-        // not `clone_functions_only_filtered`: of rhai 1.27, it keeps all of them
+        // not `clone_functions_only_filtered`: in rhai 1.27 it keeps all of them
         let mut alone = ast.clone_functions_only();
         alone.retain_functions(|_, _, other, params| other == name && params == count);
         let mut statements = Vec::new();
@@ -170,58 +170,58 @@ fn bodies(ast: &AST) -> HashMap<(String, usize), Body> {
     found
 }
 
-/// A variable in sight.
+/// A variable in scope.
 struct Var {
     name: ImmutableString,
     kind: Kind,
-    /// Where it was declared: what a closure captures is the same variable.
+    /// Position of its declaration: a captured variable keeps its original one.
     made: Position,
     used: bool,
-    /// A warning is due when nobody uses it.
+    /// Whether to warn if it is unused.
     told: bool,
-    /// Of a map that nobody changes: the keys that it has.
+    /// The keys of a map that is never changed.
     given: Vec<Given>,
 }
 
-/// One file under the glass.
+/// The check of one file.
 struct Check<'a> {
     host: &'a Host,
     known: &'a Signatures,
-    /// For messages, when there is one.
+    /// For messages; computed on first use.
     functions: &'a OnceCell<Vec<Function>>,
     name: &'a str,
     text: &'a str,
     ast: &'a AST,
     source: Source<'a>,
-    /// But for those that are being looked at.
+    /// Without those being checked now.
     bodies: HashMap<(String, usize), Body>,
     own: HashSet<(String, usize)>,
-    /// Those of them that natives answer for after a dot.
+    /// Own functions that natives answer for after a dot.
     apart: Vec<(String, usize)>,
-    /// Each imported file, where it can be read.
+    /// Each imported file, if readable.
     imports: &'a HashMap<&'a str, Option<Imported>>,
-    /// Words that are keys in some map: `m.f(x)` calls a closure that the map holds.
+    /// Names that are keys of some map: `m.f(x)` calls a closure held by the map.
     keys: OnceCell<HashSet<String>>,
     scope: Vec<Var>,
-    /// Declarations whose variable is later given something of another type.
+    /// Declarations whose variable is later assigned a value of another type.
     varied: HashSet<Position>,
-    /// Declarations whose variable, a map, is later changed.
+    /// Declarations of maps that are later changed.
     changed: HashSet<Position>,
     /// Properties of native types that are copies.
     copied: HashSet<Position>,
-    /// Constants that functions read as `global::NAME`, and names that imports are used by.
+    /// Constants that functions read as `global::NAME`, and names under which imports are used.
     globals: HashSet<String>,
     aliases: HashSet<String>,
     imported: Vec<(ImmutableString, Position)>,
-    /// Inside of `assert::throws(…)`, where faults are on purpose.
+    /// Inside `assert::throws(…)`, where faults are intended.
     fails: bool,
-    /// The verb that was looked at last.
+    /// The last verb checked.
     ended: Option<vain::Ended>,
-    /// The block that comes is a loop's: its last value goes nowhere either.
+    /// The next block is a loop body: its last value is dropped too.
     is_loop: bool,
-    /// How many `try` are around: what fails there may be all that is wanted.
+    /// Number of enclosing `try` blocks: a fault there may be intended.
     tries: usize,
-    /// How many indices and ranges are around, where ints divide whole.
+    /// Number of enclosing indices and ranges, where integer division is intended.
     whole: usize,
     findings: Vec<Finding>,
     told: HashSet<String>,
@@ -273,7 +273,7 @@ impl<'a> Check<'a> {
         }
     }
 
-    /// Goes through the file until no variable turns out to change its type any more.
+    /// Repeats the walk until no further variable turns out to change its type.
     fn run(mut self) -> Vec<Finding> {
         loop {
             let varied = self.varied.len() + self.changed.len();
@@ -291,7 +291,7 @@ impl<'a> Check<'a> {
         }
     }
 
-    /// Whether a map literal has such a key, here, in what is imported, or in the standard library.
+    /// Whether a map literal has this key, in this file, its imports or the standard library.
     fn is_key(&self, name: &str) -> bool {
         static LIBRARY: LazyLock<HashSet<String>> =
             LazyLock::new(|| stdlib::MODULES.iter().flat_map(|(_, text)| declared::keys(text)).collect());
@@ -315,7 +315,7 @@ impl<'a> Check<'a> {
         self.has_own(name, params) && !self.apart.iter().any(|(own, count)| own == name && *count == params)
     }
 
-    /// What is wrong, said once; it is found out only then.
+    /// Adds a finding unless it was reported before; builds the message only then.
     fn tell(&mut self, once: String, told: impl FnOnce(&Self) -> Message, position: Position) {
         self.find(once, told, position, false);
     }

@@ -1,4 +1,4 @@
-//! What is done in vain: lines that are never reached, results that nobody gets, and nothing where a value belongs.
+//! Code without effect: unreachable lines, unused results, and `()` used as a value.
 
 use super::walk::begin;
 use super::{Check, Kind, Message};
@@ -7,7 +7,7 @@ use crate::script::signatures::kind_of;
 use crate::script::tables;
 use rhai::{ASTNode, Array, Expr, FLOAT, FnCallExpr, FnPtr, INT, ImmutableString, Map, Position, Stmt};
 
-/// The last verb of a chain: what it was called on, and how.
+/// The last verb of a chain, its receiver and its arguments.
 pub struct Ended {
     receiver: Kind,
     name: ImmutableString,
@@ -15,7 +15,7 @@ pub struct Ended {
     position: Position,
 }
 
-/// Verbs of values that sound as if they changed what they are called on, as some of these do elsewhere.
+/// Verbs of values that sound like in-place changes, as some of them are in other languages.
 #[rustfmt::skip]
 const CHANGES: &[&str] = &[
     "trim", "replace", "to_upper", "to_lower",
@@ -25,9 +25,9 @@ const CHANGES: &[&str] = &[
     "shuffle", "filter", "map", "rename", "drop", "select", "sort", "extend", "unique", "with_chat_template", "retrain",
     "order", "order_by", "order_desc", "extract",
 ];
-/// Of a list, those that leave it as it is.
+/// Verbs that leave a list unchanged.
 const OF_LISTS: &[&str] = &["order", "order_by", "order_desc", "extract"];
-/// Verbs that only look at what they are called on.
+/// Verbs that only read their receiver.
 const READS: &[&str] = &[
     "len",
     "get",
@@ -49,10 +49,10 @@ const IN_PLACE: &[&str] = &[
 ];
 const SIGNS: &[&str] = &["==", "!=", "<", "<=", ">", ">=", "+", "-", "*", "/", "%", "**"];
 const ORDERS: &[&str] = &["<", "<=", ">", ">="];
-/// What counts successes is divided for a share.
+/// Names of success counts, which are divided to get a share.
 const COUNTERS: &[&str] = &["correct", "right", "hits", "matches", "matched", "wins", "passed", "true_positives"];
 
-/// What is said of a result that nobody gets.
+/// The message for an unused result.
 fn unused(chain: &Expr, name: &str, of: &str) -> Message {
     let root = match tables::root(chain) {
         Expr::Variable(variable, ..) if variable.2.is_empty() => variable.1.as_str(),
@@ -70,7 +70,7 @@ impl Check<'_> {
         }
     }
 
-    /// Whether nothing after the statement runs.
+    /// Whether the statements after this one are unreachable.
     fn ends(&self, statement: &Stmt) -> bool {
         let within = |statements: &[Stmt]| statements.iter().any(|statement| self.ends(statement));
         match statement {
@@ -87,12 +87,12 @@ impl Check<'_> {
         call.name == "exit" && call.namespace.is_empty() && !self.has_own("exit", call.args.len())
     }
 
-    /// Notes the verb that was looked at last.
+    /// Stores the last verb checked.
     pub fn note_end(&mut self, receiver: Kind, call: &FnCallExpr, position: Position) {
         self.ended = Some(Ended { receiver, name: call.name.clone(), arguments: call.args.len(), position });
     }
 
-    /// A statement whose value nobody gets.
+    /// Checks a statement whose value is dropped.
     pub fn dropped(&mut self, statement: &Stmt) {
         if self.tries > 0 {
             return;
@@ -109,7 +109,7 @@ impl Check<'_> {
         if call.op_token.is_some() && SIGNS.contains(&call.name.as_str()) && call.args.len() == 2 {
             let help = if call.name == "==" { "an assignment is `x = …`" } else { "keep it: `let y = …`" };
             let told = (format!("{}: its result is dropped", call.name), Some(help.to_string()));
-            // an example shows its last line so, and a prompt every line
+            // an example shows its last line this way, and a prompt every line
             self.warn(told, position);
         }
     }
@@ -117,7 +117,7 @@ impl Check<'_> {
     fn dropped_verb(&mut self, chain: &Expr) {
         let Some(ended) = self.ended.take().filter(|ended| last(chain) == Some(ended.position)) else { return };
         let (name, arguments) = (ended.name.as_str(), ended.arguments);
-        // a value of a type that is not known may be changed by it
+        // the verb may change a value of unknown type
         let Some(receiver) = ended.receiver else { return };
         if self.has_own(name, arguments) || self.in_imports(name) {
             return;
@@ -156,7 +156,7 @@ impl Check<'_> {
         self.tell(format!("{:?}", ended.position), |_| told, ended.position);
     }
 
-    /// Whether the verb at this place is called on a property that is a copy.
+    /// Whether the verb at this position is called on a property that is a copy.
     fn is_copied(&self, chain: &Expr, verb: Position) -> bool {
         let mut copied = false;
         let mut rest = chain;
@@ -173,7 +173,8 @@ impl Check<'_> {
         false
     }
 
-    /// Whether the closure of a chain's last verb only returns a value: it assigns nothing, and calls nothing but operators and verbs of values.
+    /// Whether the closure of a chain's last verb only returns a value: no assignments, and no calls but operators and verbs of
+    /// values.
     fn only_computes(&self, chain: &Expr) -> bool {
         let Some(tables::Link::Call(call, _)) = tables::links(chain).pop() else { return false };
         let [Expr::DynamicConstant(value, _)] = call.args.as_slice() else { return false };
@@ -199,7 +200,7 @@ impl Check<'_> {
         only
     }
 
-    /// A value that is used and that is nothing: what only does something was asked for it.
+    /// Checks a used value that is `()`: the result of a call that returns nothing.
     pub fn used(&mut self, value: &Expr, kind: Kind) {
         if kind != kind_of::<()>() {
             return;
@@ -281,7 +282,7 @@ impl Check<'_> {
     }
 }
 
-/// Whether the verb at this place is called on what a verb or a function returns.
+/// Whether the verb at this position is called on the result of a verb or a function.
 fn is_returned(chain: &Expr, verb: Position) -> bool {
     let Expr::Dot(parts, ..) = chain else { return false };
     let is_verb = |link: &Expr| matches!(link, Expr::MethodCall(_, position) if *position == verb);
@@ -300,7 +301,7 @@ fn is_returned(chain: &Expr, verb: Position) -> bool {
     }
 }
 
-/// Where the last link of a chain is, if it is a verb.
+/// Position of the last link of a chain, if it is a verb.
 fn last(chain: &Expr) -> Option<Position> {
     match chain {
         Expr::Dot(parts, ..) => last(&parts.rhs),

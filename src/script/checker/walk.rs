@@ -1,4 +1,4 @@
-//! The way through a script: what is declared and used, of which type it is, and what is never reached.
+//! Walks a script: declarations and uses, their types, and unreachable code.
 
 use super::{Check, Kind, Var, modules};
 use crate::files;
@@ -7,7 +7,7 @@ use rhai::{
     ASTFlags, Array, BinaryExpr, Dynamic, Expr, FLOAT, FnCallExpr, FnPtr, INT, ImmutableString, Map, Position, Stmt,
 };
 
-/// What a closure captures: its name, type and declaration outside.
+/// A variable that a closure captures: its type, and the position of its outer declaration.
 type Captured = (Kind, Position);
 
 impl Check<'_> {
@@ -39,7 +39,7 @@ impl Check<'_> {
         self.bodies.insert(key.clone(), body);
     }
 
-    /// Statements with a scope of their own; gives the type of the last.
+    /// Checks statements in a scope of their own; returns the type of the last.
     pub fn block(&mut self, statements: &[Stmt]) -> Kind {
         let start = self.scope.len();
         self.unreachable(statements);
@@ -140,7 +140,7 @@ impl Check<'_> {
         self.scope.push(Var { name, kind, made, used: false, told, given: Vec::new() });
     }
 
-    /// The variable in sight, which is used here.
+    /// Looks up a variable in scope, and marks it as used.
     pub fn variable(&mut self, name: &str) -> Option<&mut Var> {
         match self.scope.iter_mut().rev().find(|var| var.name == name) {
             Some(var) => {
@@ -155,7 +155,7 @@ impl Check<'_> {
         }
     }
 
-    /// What is known of a map's keys holds no longer.
+    /// Drops what is known of a map's keys.
     fn change(&mut self, chain: &Expr) {
         let Expr::Variable(variable, ..) = tables::root(chain) else { return };
         if let Some(var) = self.scope.iter().rev().find(|var| var.name == variable.1 && !var.given.is_empty()) {
@@ -199,7 +199,7 @@ impl Check<'_> {
         }
         if let Expr::StringConstant(path, position) = path {
             let file = modules::place(Some(self.name), path);
-            // one that a sandbox hides is told when it is imported
+            // a file that the sandbox hides is reported at its import
             if files::readable("import", &file).is_ok() && !files::is_file(&file) {
                 let error = modules::missing(&file);
                 let told = (error.to_string(), error.advice().map(str::to_string));
@@ -214,7 +214,7 @@ impl Check<'_> {
         }
     }
 
-    /// Goes through an expression; gives its type.
+    /// Checks an expression; returns its type.
     pub fn expression(&mut self, expression: &Expr) -> Kind {
         match expression {
             Expr::IntegerConstant(..) => kind_of::<INT>(),
@@ -276,7 +276,7 @@ impl Check<'_> {
         None
     }
 
-    /// A closure that captures nothing is a constant, one that captures is a call of `curry`.
+    /// A closure without captures is a constant; one with captures is a call of `curry`.
     pub fn captures(&mut self, call: &FnCallExpr) -> bool {
         let [Expr::DynamicConstant(value, _), captured @ ..] = call.args.as_slice() else { return false };
         let Some(closure) = value.read_lock::<FnPtr>().filter(|_| call.name == "curry") else { return false };
@@ -298,7 +298,7 @@ impl Check<'_> {
         }
     }
 
-    /// `a.b(c)[d].e`, read or set; gives the type of what it ends at.
+    /// Checks `a.b(c)[d].e`, read or set; returns the type of its last link.
     fn chained(&mut self, expression: &Expr, sets: bool) -> Kind {
         self.raced(expression);
         match expression {
@@ -317,7 +317,7 @@ impl Check<'_> {
         }
     }
 
-    /// What follows a value of a type: rhai nests chains to the right.
+    /// Checks the rest of a chain after a value of a known type: rhai nests chains to the right.
     fn link(&mut self, kind: Kind, rest: &Expr, sets: bool) -> Kind {
         match rest {
             Expr::MethodCall(call, position) => self.method(kind, call, *position),
@@ -362,7 +362,7 @@ impl Check<'_> {
     }
 }
 
-/// Where a statement begins: an assignment's own position is that of its sign.
+/// Start of a statement: an assignment's own position is its operator's.
 pub fn begin(statement: &Stmt) -> Position {
     match statement {
         Stmt::Assignment(parts) => parts.1.lhs.start_position(),
@@ -370,7 +370,7 @@ pub fn begin(statement: &Stmt) -> Position {
     }
 }
 
-/// `0..n` counts.
+/// The type of the values of `0..n`: an int.
 fn of_range(expression: &Expr) -> Kind {
     match expression {
         Expr::FnCall(call, _) if call.name == ".." || call.name == "..=" => kind_of::<INT>(),

@@ -1,4 +1,4 @@
-//! Calls and properties that nothing answers.
+//! Errors about calls and properties that do not exist.
 
 use super::{Message, alternatives, article, bare, counted, known, lower_first, meant, type_name, words};
 use crate::nearest;
@@ -30,17 +30,17 @@ pub fn unknown_property(name: &str, kind: &str, sets: bool, functions: &[Functio
     (format!("{name}: no such property on {}", article(kind)), elsewhere(name, kind).or_else(near))
 }
 
-/// What to write for a verb of other languages and libraries, on a value of this type.
+/// The replacement for another language's or library's verb, on a value of this type.
 fn elsewhere(name: &str, kind: &str) -> Option<String> {
     words::verb(name, kind).map(str::to_string).or_else(|| known(name, Some(kind)))
 }
 
-/// What to write for a function of other languages and libraries, whose first argument is of this type.
+/// The replacement for another language's or library's function, whose first argument is of this type.
 fn foreign(name: &str, kind: &str) -> Option<String> {
     words::verb(name, kind).or_else(|| words::name(name)).map(str::to_string)
 }
 
-/// A call, found before it runs, to a name that nothing answers to with so many arguments.
+/// A call, found before it runs, of a name that has no function with this argument count.
 pub fn unknown_call(name: &str, arguments: usize, method: bool, text: &str, functions: &[Function]) -> Message {
     let own = declared::functions(text);
     let mut same: Vec<String> = functions.iter().filter(|f| f.name == name).map(Function::signature).collect();
@@ -54,7 +54,7 @@ pub fn unknown_call(name: &str, arguments: usize, method: bool, text: &str, func
     call.unknown(&Names::default().and(text), functions)
 }
 
-/// A verb, found before it runs, that a value of a known type does not have, or not with so many arguments.
+/// A verb, found before it runs, that a value of a known type does not have, or not with this argument count.
 pub fn unknown_verb(name: &str, kind: &str, arguments: usize, text: &str, functions: &[Function]) -> Message {
     let own = |function: &&Function| function.params.first().is_some_and(|(_, of)| of == kind || of == "any");
     let same: Vec<&Function> = functions.iter().filter(|function| function.name == name).collect();
@@ -80,7 +80,7 @@ pub fn unknown_verb(name: &str, kind: &str, arguments: usize, text: &str, functi
     (format!("{name}: no such verb on {}", article(kind)), Some(help))
 }
 
-/// A function that an imported file does not have, or not with so many arguments.
+/// A function that an imported file does not have, or not with this argument count.
 pub fn unknown_member(full: &str, arguments: usize, names: &[&str]) -> Message {
     let (module, member) = full.split_once("::").unwrap_or(("", full));
     if names.contains(&member) {
@@ -91,16 +91,16 @@ pub fn unknown_member(full: &str, arguments: usize, names: &[&str]) -> Message {
     (format!("{full}: no such function"), help)
 }
 
-/// A call that nothing answers: `sft::run (Model, array)`.
+/// A call without a matching function: `sft::run (Model, array)`.
 pub struct Call {
     name: String,
     kinds: Vec<String>,
-    /// It is written after a dot.
+    /// Whether it is written after a dot.
     is_method: bool,
 }
 
 impl Call {
-    /// Reads the engine's own words for a call in `script`.
+    /// Parses the engine's message about a call in `script`.
     pub fn read(text: &str, engine: &Engine, script: &str) -> Call {
         let (name, kinds) = text.split_once(" (").unwrap_or((text, ")"));
         let kinds = kinds.trim_end_matches(')').replace("&str | ImmutableString | String", "string");
@@ -113,7 +113,7 @@ impl Call {
         &self.name
     }
 
-    /// How many values it gives, a receiver among them.
+    /// Number of arguments, including a receiver.
     pub fn count(&self) -> usize {
         self.kinds.len()
     }
@@ -135,7 +135,7 @@ impl Call {
         (format!("{}: not for {of}", self.name), words::operator(&self.name, &kinds).map(str::to_string))
     }
 
-    /// The name is right, what it was given is not.
+    /// The name exists, but not with these arguments.
     fn misfit(&self, same: &[&Function]) -> Message {
         let receiver = self.kinds.first().map(String::as_str).unwrap_or_default();
         let takes_any =
@@ -160,7 +160,7 @@ impl Call {
         (format!("{}: does not take ({})", self.name, given.join(", ")), help)
     }
 
-    /// No verb has this name; `own` is what the script has.
+    /// No verb has this name; `own` are the script's names.
     fn unknown(&self, own: &Names, functions: &[Function]) -> Message {
         if let Some((module, member)) = self.name.split_once("::") {
             let members: Vec<&str> =
@@ -203,7 +203,7 @@ impl Call {
         (message, help)
     }
 
-    /// The nearest name among what could be called so: verbs of the value's type, functions.
+    /// The nearest callable name: verbs of the value's type, functions.
     fn near(&self, functions: &[Function], own: &[(String, usize)]) -> Option<String> {
         let receiver = self.kinds.first().map(String::as_str);
         let takes_it = |function: &Function| match (function.params.first(), receiver) {
@@ -234,7 +234,7 @@ impl Call {
     }
 }
 
-/// The module of the standard library that has a function of this name, loaded or not.
+/// The standard library module that has a function of this name, loaded or not.
 fn home(name: &str) -> Option<&'static str> {
     let has = |text: &str| declared::functions(text).iter().any(|(known, _)| known == name) && !name.starts_with('_');
     stdlib::MODULES.iter().find(|(module, text)| !stdlib::is_inner(module) && has(text)).map(|(module, _)| *module)

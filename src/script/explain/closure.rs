@@ -1,4 +1,4 @@
-//! Calls of closures with other arguments than they take. The engine knows a closure by a name that nobody wrote.
+//! Calls of closures with a wrong number of arguments. The engine's name for a closure does not appear in the script.
 
 use super::spot::Spot;
 use super::{Message, bare, counted};
@@ -9,8 +9,8 @@ pub fn is_name(name: &str) -> bool {
     name.starts_with("anon$")
 }
 
-/// The closure called `name` by the engine was called at `position` of `text` with so many values, those that it captures
-/// among them.
+/// The closure that the engine calls `name` was called at `position` of `text` with this number of values, including captured
+/// ones.
 pub fn miscalled(name: &str, values: usize, text: &str, position: Position, engine: &Engine) -> Message {
     let spot = Spot::new(text, position);
     let is_call = spot.word(0) == "call" && spot.word(-1) == ".";
@@ -22,7 +22,7 @@ pub fn miscalled(name: &str, values: usize, text: &str, position: Position, engi
     bare(format!("{who}: takes {}, not {}", counted(params - captured), values.saturating_sub(captured)))
 }
 
-/// How many parameters a closure has, and how many of them are what it captures.
+/// Number of parameters of a closure, and number of captured variables among them.
 fn parameters(ast: &AST, name: &str) -> Option<(usize, usize)> {
     let params = ast.iter_functions().find(|function| function.name == name)?.params.len();
     let mut captured = 0;

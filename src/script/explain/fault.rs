@@ -1,4 +1,4 @@
-//! The fault of a script: what an error means, at the line that a person wrote, and the calls that led from there to it.
+//! The fault of a script: an error's meaning, at the user's own line, and the calls that led to it.
 
 use super::explain;
 use crate::script::fault::{innermost, is_interrupted, is_of_host};
@@ -6,7 +6,7 @@ use crate::script::sources::{Names, Sources};
 use crate::script::{Cause, Fault, Place, compile, own_names, stdlib, tables};
 use rhai::{ASTNode, Engine, EvalAltResult, Position, Scope};
 
-/// What went wrong in the script called `source`.
+/// Makes the fault of the script `source`.
 pub fn fault(error: &EvalAltResult, source: &str, sources: &Sources, engine: &Engine) -> Fault {
     let mut sites = sites(error, source);
     let inner = innermost(error);
@@ -18,7 +18,7 @@ pub fn fault(error: &EvalAltResult, source: &str, sources: &Sources, engine: &En
         site.position = raced(&text, &before, engine);
     }
     let (mut message, help) = explain(inner, &text, &before, engine);
-    // a script function's options are its own: it tells of them, not `options`
+    // option errors of a script function name that function, not `options`
     if let (Some(what), Some(name)) = (message.strip_prefix("options: "), option_taker(&sites)) {
         message = format!("{name}: {what}");
     }
@@ -27,7 +27,7 @@ pub fn fault(error: &EvalAltResult, source: &str, sources: &Sources, engine: &En
         () if is_of_host(error) => Cause::Host,
         () => Cause::Script,
     };
-    // the user's own line, even if the error came from a module of the standard library that it calls
+    // the user's own line, even if the error came from a standard library module that it calls
     let own = |site: &Site| !site.position.is_none() && !stdlib::is_source_name(&site.source);
     let shown = sites.iter().rposition(own).or_else(|| sites.iter().rposition(|site| !site.position.is_none()));
     let place = shown.map(|index| sites[index].place(sources));
@@ -35,7 +35,7 @@ pub fn fault(error: &EvalAltResult, source: &str, sources: &Sources, engine: &En
     if let Some(shown) = shown {
         trail.extend(sites[shown + 1..].iter().rev().filter_map(Site::inside));
         let calls = sites[..shown].iter().zip(&sites[1..=shown]).rev();
-        // a native verb that calls a closure stands where the closure is called from
+        // a native verb that calls a closure has the position of the closure's call
         let calls = calls.filter(|(caller, callee)| caller.at() != callee.at());
         trail.extend(calls.map(|(caller, callee)| {
             let how = if callee.function.is_some() { "called" } else { "imported" };
@@ -46,7 +46,7 @@ pub fn fault(error: &EvalAltResult, source: &str, sources: &Sources, engine: &En
     Fault { cause, message, help, place, trail, printed: String::new(), is_thrown }
 }
 
-/// Where the first closure of a text is that captured what its verb is called on: the engine does not say where it found one.
+/// Position of the first closure of a text that captured its verb's receiver: the engine does not report it.
 fn raced(text: &str, before: &Names, engine: &Engine) -> Position {
     let mut found = Position::NONE;
     let mut scope = Scope::new();
@@ -66,7 +66,7 @@ fn raced(text: &str, before: &Names, engine: &Engine) -> Position {
     found
 }
 
-/// One call on the way to an error: what was called, and where in it.
+/// One call on the way to an error: the callee, and the position in it.
 struct Site {
     function: Option<String>,
     source: String,
@@ -76,7 +76,7 @@ struct Site {
 impl Site {
     fn place(&self, sources: &Sources) -> Place {
         let (mut line, mut column) = (self.position.line().unwrap_or(1), self.position.position().unwrap_or(1));
-        // a script that ends too early is wrong behind its last character
+        // the error of a script that ends too early is after its last character
         let last = sources.text(&self.source).map_or(line, |text| text.trim_end().lines().count().max(1));
         let end = |line| sources.line(&self.source, line).map_or(1, |text| 1 + text.trim_end().chars().count());
         if line > last {
@@ -105,7 +105,7 @@ impl Site {
         }
     }
 
-    /// For a call below the line that is shown. Assertions speak for themselves.
+    /// For a call below the displayed line. Assertions need no such line.
     fn inside(&self) -> Option<String> {
         (self.source != "stdlib/assert.rhai" && !self.position.is_none())
             .then(|| format!("inside {}, at {}", self.name(), self.at()))
@@ -137,7 +137,7 @@ fn sites(error: &EvalAltResult, source: &str) -> Vec<Site> {
     }
 }
 
-/// The public function of the standard library that read its options where the error came from.
+/// The public standard library function that read its options where the error came from.
 fn option_taker(sites: &[Site]) -> Option<String> {
     let inside = sites.iter().rev().take_while(|site| stdlib::is_source_name(&site.source));
     let public =

@@ -1,4 +1,4 @@
-//! Habits of other languages that the parser can't read: of each what it looks like, and what is written here.
+//! Habits of other languages that the parser can't read: how to recognize each, and what to write instead.
 
 use super::spot::Spot;
 use super::{Message, words};
@@ -11,10 +11,10 @@ pub fn say(what: impl std::fmt::Display, help: impl Into<String>) -> Option<Mess
     Some((format!("syntax: {what}"), Some(help.into())))
 }
 
-/// `；`, `“`, `×`: signs that look like those of the language.
+/// `；`, `“`, `×`: characters that look like the language's own.
 pub fn foreign_sign(spot: &Spot, _: &ParseErrorType) -> Option<Message> {
     let here = spot.text[spot.offset..].chars().next();
-    // `print（x）`: the name before it is what the parser has
+    // `print（x）`: the parser stops at the name before it
     let next = spot.part(1).and_then(|part| part.text.chars().next());
     let known = |sign: char| words::SIGNS.iter().find(|(foreign, _)| *foreign == sign);
     let (sign, ascii) = here.and_then(known).or_else(|| next.and_then(known))?;
@@ -65,7 +65,7 @@ pub fn comprehension(spot: &Spot, _: &ParseErrorType) -> Option<Message> {
 fn comprehended(spot: &Spot, inside: std::ops::Range<usize>) -> Option<Message> {
     let find = |word: &str, from: usize| (from..inside.end).find(|&at| spot.parts[at].text == word);
     let at_for = find("for", inside.start).filter(|&at| at > inside.start)?;
-    // a block of statements is no comprehension
+    // a block of statements is not a comprehension
     spot.parts[inside.start..at_for].iter().all(|part| !matches!(part.text, ";" | "{" | "}")).then_some(())?;
     let at_in = find("in", at_for)?;
     let at_if = find("if", at_in);
@@ -79,7 +79,7 @@ fn comprehended(spot: &Spot, inside: std::ops::Range<usize>) -> Option<Message> 
 
 /// `f(x, lr=1)`
 pub fn keyword_argument(spot: &Spot, _: &ParseErrorType) -> Option<Message> {
-    // the name is undefined, or, where a variable is called so, `,` is expected at the sign
+    // the name is undefined, or, if it is a variable, `,` is expected at the sign
     let first = match (spot.word(0), spot.word(1)) {
         (_, "=") if spot.is(0, Kind::Word) => spot.at,
         ("=", _) if spot.is(-1, Kind::Word) => spot.at - 1,
@@ -157,11 +157,11 @@ pub fn tuple_names(spot: &Spot, _: &ParseErrorType) -> Option<Message> {
     say("one name is given at a time", format!("`let {} = …; let {} = …;`", all[0], all[1]))
 }
 
-/// `x = 3`, where there is no `x`
+/// `x = 3`, with `x` undeclared
 pub fn declaration(spot: &Spot, _: &ParseErrorType) -> Option<Message> {
     (spot.is(0, Kind::Word) && spot.begins() && words::grammar(spot.word(0)).is_none()).then_some(())?;
     let name = spot.word(0);
-    // a misspelt one
+    // a misspelled variable
     let known = declared::variables(spot.text);
     if nearest(name, known.iter().map(String::as_str)).is_some() {
         return None;
@@ -240,7 +240,7 @@ pub fn colon_block(spot: &Spot, _: &ParseErrorType) -> Option<Message> {
     say("`:` does not begin a block", format!("blocks are in braces: `{head} {{ … }}`"))
 }
 
-/// `7 // 2`: what follows is a comment, and the statement has no end.
+/// `7 // 2`: the rest is a comment, and the statement has no end.
 pub fn whole_division(spot: &Spot, error: &ParseErrorType) -> Option<Message> {
     if matches!(error, ParseErrorType::VariableUndefined(_)) {
         return None;
@@ -310,7 +310,7 @@ pub fn lambda(spot: &Spot, _: &ParseErrorType) -> Option<Message> {
     say("`lambda` is not a word of the language", format!("a closure is `|{}| {body}`", names.trim()))
 }
 
-/// `net.eval()`, which the language has for itself.
+/// `net.eval()`: a reserved word of the language.
 pub fn eval(spot: &Spot, error: &ParseErrorType) -> Option<Message> {
     match error {
         ParseErrorType::PropertyExpected if spot.word(0) == "eval" => {
@@ -323,7 +323,7 @@ pub fn eval(spot: &Spot, error: &ParseErrorType) -> Option<Message> {
 
 /// `x => x + 1`
 pub fn arrow(spot: &Spot, _: &ParseErrorType) -> Option<Message> {
-    // the name is undefined, or `;` is expected at the sign; a `switch` has such signs in its braces
+    // the name is undefined, or `;` is expected at the sign; in a `switch`, the sign is legal inside its braces
     let in_braces = spot.bracket().is_some_and(|(open, _)| spot.parts[open].is("{"));
     let name = match (spot.word(-1), spot.word(0), spot.word(1)) {
         _ if in_braces && spot.word(-1) != "=" && spot.word(-2) != "=" => return None,

@@ -1,4 +1,4 @@
-//! What the language's own errors mean, in our words, and what was probably meant.
+//! Explains the language's own errors in plain words, with suggestions.
 
 mod call;
 mod closure;
@@ -24,14 +24,14 @@ use crate::{Error, nearest};
 use call::Call;
 use rhai::{Dynamic, Engine, EvalAltResult, Map};
 
-/// What an error reads as: `verb: what is wrong`, and the help.
+/// The text of an error: `verb: what is wrong`, and the help.
 pub type Message = (String, Option<String>);
 
-/// The message (`verb: what is wrong`) and the help of an error; `text` is the script that it happened in, and `before` what
-/// was known when it began.
+/// The message (`verb: what is wrong`) and the help of an error; `text` is its script, and `before` the names known before it
+/// ran.
 pub fn explain(error: &EvalAltResult, text: &str, before: &Names, engine: &Engine) -> Message {
     let (message, help) = meaning(error, text, before, engine);
-    // the mark of a property that is assigned to is ours
+    // levain adds this mark to assigned properties
     (message.replace(ASSIGNED, ""), help.map(|help| help.replace(ASSIGNED, "")))
 }
 
@@ -39,7 +39,7 @@ fn meaning(error: &EvalAltResult, text: &str, before: &Names, engine: &Engine) -
     use EvalAltResult as E;
     match error {
         E::ErrorRuntime(value, _) => thrown(value),
-        // who stopped it is a map; an interruption says no more than that
+        // a map names the reason; an interruption has no further message
         E::ErrorTerminated(value, _) => match thrown(value) {
             (message, help) if message.starts_with("limit: ") || is_of_host(error) => (message, help),
             _ => ("interrupted".to_string(), None),
@@ -97,7 +97,7 @@ fn meaning(error: &EvalAltResult, text: &str, before: &Names, engine: &Engine) -
     }
 }
 
-/// A closure that captured what its verb is called on.
+/// The error for a closure that captured its verb's receiver.
 pub fn race() -> Message {
     (
         "a value is used while it is being changed".to_string(),
@@ -105,7 +105,7 @@ pub fn race() -> Message {
     )
 }
 
-/// A value beyond the limits of a run.
+/// The error for a value beyond the limits of a run.
 fn too_large(what: &str, engine: &Engine) -> Message {
     let limits = [("string", engine.max_string_size()), ("map", engine.max_map_size())];
     let (kind, most) =
@@ -123,7 +123,7 @@ fn meant(near: Option<&str>) -> Option<String> {
     near.map(|near| format!("did you mean `{near}`?"))
 }
 
-/// What a script or a verb threw: our own errors are maps, a script may throw anything.
+/// The message of a value thrown by a script or a verb: levain's own errors are maps, a script may throw anything.
 fn thrown(value: &Dynamic) -> Message {
     let Some(fields) = value.read_lock::<Map>() else { return (value.to_string(), None) };
     let field = |name: &str| fields.get(name).filter(|value| !value.is_unit()).map(|value| value.to_string());
@@ -134,7 +134,7 @@ fn thrown(value: &Dynamic) -> Message {
     }
 }
 
-/// Whether a value that was thrown is an error of a verb, or one that a script made like it.
+/// Whether a thrown value is an error of a verb, or a map of the same form made by a script.
 fn is_error(value: &Dynamic) -> bool {
     value.read_lock::<Map>().is_some_and(|fields| fields.contains_key("who") && fields.contains_key("what"))
 }
@@ -161,13 +161,13 @@ fn variable(name: &str, text: &str, before: &Names) -> Message {
     (format!("{name}: no such variable"), help)
 }
 
-/// Whether a message is of a name that other languages and libraries have.
+/// Whether a message is about a name of other languages and libraries.
 pub fn is_foreign(message: &str) -> bool {
     let Some(name) = message.strip_suffix(": no such variable") else { return false };
     words::name(name).is_some() || known(name, None).is_some()
 }
 
-/// What to write for a name of another library, with what follows it in the script: `torch.no_grad()`.
+/// The replacement for a name of another library, with its members in the script: `torch.no_grad()`.
 fn foreign(name: &str, text: &str) -> Option<String> {
     let chains = text.match_indices(name).filter_map(|(at, _)| {
         let rest = &text[at + name.len()..];
@@ -188,7 +188,7 @@ fn foreign(name: &str, text: &str) -> Option<String> {
         .or_else(|| known(name, None))
 }
 
-/// The verbs of a type that are called `word` elsewhere.
+/// The verbs of a type that other libraries call `word`.
 fn of_type(word: &str, kind: &str) -> Option<String> {
     let fits = |function: &&Function| function.params.first().is_some_and(|(_, of)| of.eq_ignore_ascii_case(kind));
     here(Catalog::whole().verbs(word).into_iter().filter(fits).collect())
@@ -199,7 +199,7 @@ fn here(verbs: Vec<&Function>) -> Option<String> {
     (!signatures.is_empty()).then(|| format!("here it is {}", alternatives(&signatures)))
 }
 
-/// What is called `word` elsewhere: verbs, those of the type first, modules, options.
+/// Everything that other libraries call `word`: verbs, those of the type first, modules, options.
 fn known(word: &str, kind: Option<&str>) -> Option<String> {
     let catalog = Catalog::whole();
     let verbs = kind.and_then(|kind| of_type(word, kind)).or_else(|| here(catalog.verbs(word)));
@@ -214,7 +214,7 @@ fn known(word: &str, kind: Option<&str>) -> Option<String> {
     Some(format!("here it is the option `{}` of {}", option.name, verbs.join(", ")))
 }
 
-/// An option that a verb does not take.
+/// The error for an option that a verb does not take.
 pub fn unknown_option(who: &str, key: &str, takes: &[&str]) -> Error {
     let error = Error::new(who, format!("there is no option `{key}`"));
     match super::lookup::option_of(key, takes.iter().copied()) {
@@ -237,7 +237,7 @@ pub fn counted(count: usize) -> String {
     }
 }
 
-/// A type as scripts call it.
+/// The script name of a type.
 pub fn type_name(kind: &str, engine: &Engine) -> String {
     match engine.map_type_name(kind.trim()) {
         "i64" => "int".to_string(),
@@ -250,12 +250,12 @@ pub fn type_name(kind: &str, engine: &Engine) -> String {
     }
 }
 
-/// A number that a script gave: a whole one, or one with a fraction.
+/// A number from a script: an int or a float.
 pub fn as_number(value: &Dynamic) -> Option<f64> {
     value.as_float().ok().or_else(|| value.as_int().ok().map(|whole| whole as f64))
 }
 
-/// What a value is, in a message: `a list`, `a whole number`, `a Dataset`; never a path of Rust.
+/// The type of a value, for a message: `a list`, `a whole number`, `a Dataset`; never a Rust path.
 pub fn type_in_words(value: &Dynamic) -> String {
     let words = match value.type_name() {
         "()" => "nothing",

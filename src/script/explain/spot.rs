@@ -1,13 +1,13 @@
-//! Where a parser stopped, in the words and signs of the script.
+//! The place where a parser stopped, in tokens of the script.
 
 use crate::script::notebook::scan::{self, Kind, Part, partner};
 use rhai::Position;
 
-/// The place of an error among the words and signs of its script, without spaces and comments.
+/// The place of an error among the tokens of its script, without spaces and comments.
 pub struct Spot<'a> {
     pub text: &'a str,
     pub parts: Vec<Part<'a>>,
-    /// The part at the error, or behind the last.
+    /// The part at the error, or after the last.
     pub at: usize,
     /// The byte at the error.
     pub offset: usize,
@@ -30,7 +30,7 @@ impl<'a> Spot<'a> {
         Spot { text, parts, at, offset }
     }
 
-    /// The part so many places from the error, as it is written.
+    /// The part at this distance from the error, as written.
     pub fn word(&self, away: isize) -> &'a str {
         self.at.checked_add_signed(away).and_then(|at| self.parts.get(at)).map_or("", |part| part.text)
     }
@@ -55,12 +55,12 @@ impl<'a> Spot<'a> {
         self.text[start..].split('\n').next().unwrap_or_default()
     }
 
-    /// The innermost bracket that is open at the error, and its other half, or the end of the text.
+    /// The innermost bracket open at the error, and its closing bracket or the end of the text.
     pub fn bracket(&self) -> Option<(usize, usize)> {
         self.brackets().pop()
     }
 
-    /// The brackets that are open at the error, the innermost last.
+    /// The brackets open at the error, innermost last.
     pub fn brackets(&self) -> Vec<(usize, usize)> {
         let mut open = Vec::new();
         for (index, part) in self.parts[..self.at].iter().enumerate().filter(|(_, part)| part.kind == Kind::Sign) {
@@ -73,7 +73,7 @@ impl<'a> Spot<'a> {
         open.into_iter().map(|open| (open, partner(&self.parts, open).unwrap_or(self.parts.len()))).collect()
     }
 
-    /// The text of some parts, as it is written.
+    /// The text of some parts, as written.
     pub fn source(&self, from: usize, to: usize) -> &'a str {
         match (self.parts.get(from), to.checked_sub(1).and_then(|last| self.parts.get(last))) {
             (Some(first), Some(last)) if from < to => self.text[first.at..last.end()].trim(),

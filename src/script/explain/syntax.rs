@@ -1,4 +1,4 @@
-//! Parse errors: what the parser met, and, where another language writes it so, what is written here.
+//! Parse errors: what the parser found, and the replacement for another language's syntax.
 
 use super::habits::*;
 use super::spot::Spot;
@@ -11,7 +11,7 @@ use rhai::{Engine, LexError, ParseErrorType, Position};
 /// The message and the help of a parse error at `position` of `text`.
 pub fn parse(error: &ParseErrorType, position: Position, text: &str, before: &Names, engine: &Engine) -> Message {
     use ParseErrorType as P;
-    // a variable of before that is misspelt, whatever it looks like
+    // a misspelled earlier variable takes precedence
     if let P::VariableUndefined(name) = error
         && nearest(name, before.variables.iter().map(String::as_str)).is_some()
     {
@@ -50,17 +50,16 @@ pub fn parse(error: &ParseErrorType, position: Position, text: &str, before: &Na
     }
 }
 
-/// Whether the name that a script uses without having it is a word of another language's grammar: what follows it
-/// can't be read, so it is not looked at.
+/// Whether an undefined name is a word of another language's grammar: the text after it can't be parsed, so it is not checked.
 pub fn is_grammar(name: &str, position: Position, text: &str) -> bool {
     let error = ParseErrorType::VariableUndefined(name.to_string());
     habit(&Spot::new(text, position), &error).is_some_and(|(message, _)| message.starts_with("syntax: "))
 }
 
-/// What is said of one habit, where it is there.
+/// Returns the message for one habit, if it is present.
 type Habit = fn(&Spot, &ParseErrorType) -> Option<Message>;
 
-/// In this order: the more telling first.
+/// In this order: the most specific first.
 const HABITS: &[Habit] = &[
     foreign_sign,
     hash_comment,
@@ -103,7 +102,7 @@ fn habit(spot: &Spot, error: &ParseErrorType) -> Option<Message> {
     {
         return say(format!("`{name}` is not a word of the language"), help);
     }
-    // `if a and b`: the parser expected something else where the word stands
+    // `if a and b`: the parser expected something else at the word
     let at = spot.part(0).filter(|part| matches!(part.kind, Kind::Word | Kind::Sign))?;
     let help = words::grammar(at.text).filter(|_| !matches!(error, P::VariableUndefined(_)))?;
     say(format!("`{}` is not a word of the language", at.text), help)

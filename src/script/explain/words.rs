@@ -1,6 +1,6 @@
-//! What to write here for the words of other languages and their libraries that no verb has as its own `also:`.
+//! Replacements for words of other languages and their libraries that no verb lists in `also:`.
 
-/// Signs that look like those of the language.
+/// Characters that look like the language's own.
 pub const SIGNS: &[(char, &str)] = &[
     ('；', ";"),
     ('（', "("),
@@ -37,7 +37,7 @@ pub const SIGNS: &[(char, &str)] = &[
     ('≠', "!="),
 ];
 
-/// A word, and what to write in its place.
+/// A word and its replacement.
 type Entry = (&'static str, &'static str);
 
 /// Words and signs of other languages' grammar.
@@ -127,7 +127,7 @@ const NAMES: &[Entry] = &[
     ("main", "a script runs from its first line: there is no main"),
 ];
 
-/// Libraries, whose functions are verbs here.
+/// Libraries whose functions are verbs here.
 const LIBRARIES: &[Entry] = &[
     ("torch", "`tensor([…])`, `x.matmul(y)`, `loss.backward()`: see `levain help tensor`"),
     ("nn", "layers are verbs of tensors: see `levain help tensor`"),
@@ -172,7 +172,7 @@ const LIBRARIES: &[Entry] = &[
     ("copy", "an assignment copies lists, maps and tensors"),
 ];
 
-/// Verbs after a dot, or functions: on which type, `""` for any, and what to write there.
+/// Verbs after a dot, or functions: the type, `""` for any, and the replacement.
 const VERBS: &[(&str, &str, &str)] = &[
     ("append", "list", "`xs.push(x)` adds a value, `xs.append(ys)` another list"),
     ("extend", "list", "write `xs.append(ys)`, or `xs + ys`"),
@@ -226,7 +226,7 @@ const VERBS: &[(&str, &str, &str)] = &[
     ("print", "", "one value: `` print(`${a} ${b}`) ``"),
 ];
 
-/// Operators on types that do not have them.
+/// Operators on types that do not support them.
 const OPERATORS: &[(&str, &[&str], &str)] = &[
     ("%", &["string", "any"], "a text in backticks takes values: `` `${x.digits(3)}` ``"),
     ("*", &["string", "int"], "write `let line = \"\"; line.pad(40, '=');`"),
@@ -236,7 +236,7 @@ const OPERATORS: &[(&str, &[&str], &str)] = &[
     ("-", &["list", "list"], "write `xs.filter(|x| !(x in ys))`"),
 ];
 
-/// What to write for an operator between such values.
+/// The replacement for an operator between values of these types.
 pub fn operator(sign: &str, kinds: &[&str]) -> Option<&'static str> {
     let fits =
         |of: &&[&str]| of.len() == kinds.len() && of.iter().zip(kinds).all(|(of, kind)| *of == "any" || of == kind);
@@ -247,28 +247,28 @@ fn find(table: &[Entry], word: &str) -> Option<&'static str> {
     table.iter().find(|(known, _)| *known == word).map(|(_, help)| *help)
 }
 
-/// What to write for a word of another language's grammar.
+/// The replacement for a word of another language's grammar.
 pub fn grammar(word: &str) -> Option<&'static str> {
     find(GRAMMAR, word)
 }
 
-/// What to use in place of a library.
+/// The replacement for a library.
 pub fn library(name: &str) -> Option<&'static str> {
     find(LIBRARIES, name)
 }
 
-/// What to write for a name: of a value, a function or a library.
+/// The replacement for a name of a value, a function or a library.
 pub fn name(word: &str) -> Option<&'static str> {
     find(NAMES, word).or_else(|| library(word))
 }
 
-/// What to write for a word, whatever it stands for.
+/// The replacement for a word of any kind.
 pub fn any(word: &str) -> Option<&'static str> {
     let verb = || VERBS.iter().find(|(known, ..)| *known == word).map(|(.., help)| *help);
     grammar(word).or_else(|| name(word)).or_else(verb)
 }
 
-/// What to write for a verb on a type; where the type is not known, only what holds for all.
+/// The replacement for a verb on a type; for an unknown type, only replacements valid for all types.
 pub fn verb(word: &str, kind: &str) -> Option<&'static str> {
     let of = |of: &str| of.is_empty() || of.eq_ignore_ascii_case(kind);
     VERBS.iter().find(|(known, kind, _)| *known == word && of(kind)).map(|(.., help)| *help)

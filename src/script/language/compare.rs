@@ -1,9 +1,9 @@
-//! Comparisons. Rhai takes floats for equal that differ in their last bits, and finds that no order holds between values
-//! of different kinds, in silence. Here numbers compare as numbers, exactly and as IEEE 754 says, and an order between
-//! values that have none is an error.
+//! Comparisons. Rhai treats floats that differ in their last bits as equal, and silently returns false for an order between
+//! values of different kinds. Here numbers compare as numbers, exactly and as IEEE 754 specifies, and an order between
+//! values without one is an error.
 //!
-//! Rhai decides comparisons of plain values itself, before anything that is registered. So the signs of a script are
-//! read as operators of ours (see `compile`), and what Rhai compares by itself, in lists, finds the functions of
+//! Rhai evaluates comparisons of plain values itself, before any registered function. Therefore the comparison signs of a
+//! script are parsed as levain's operators (see `compile`), and Rhai's own comparisons, in lists, use the functions of
 //! `api/compare.rs`.
 
 use super::signs::{SIGNS, Sign};
@@ -21,12 +21,12 @@ use std::cmp::Ordering;
 use std::collections::HashSet;
 use std::sync::{Arc, RwLock};
 
-/// Pairs of different types that a noun compares: a tensor with a number.
+/// Pairs of different types that a noun compares, such as a tensor and a number.
 #[derive(Clone, Default)]
 pub struct Pairs(Arc<RwLock<HashSet<(TypeId, TypeId)>>>);
 
 impl Pairs {
-    /// Notes a function of a noun, where it is a comparison.
+    /// Records a noun's function if it is a comparison.
     pub fn note(&self, name: &str, types: &[TypeId]) {
         if let [left, right] = types
             && SIGNS.iter().any(|(_, sign, _)| sign[1..] == *name)
@@ -63,7 +63,7 @@ pub fn install(engine: &mut Engine, pairs: &Pairs) {
     engine.register_global_module(module.into());
 }
 
-/// What Rhai itself compares beside a script's signs: values in lists, keys of a `switch`.
+/// Comparisons that Rhai makes itself, without a sign in the script: values in lists, keys of a `switch`.
 fn beside(module: &mut Module, sign: Sign, name: &str, pairs: &Pairs) {
     let (int, float) = (("int", TypeId::of::<INT>()), ("float", TypeId::of::<FLOAT>()));
     let (list, map) = (("Array", TypeId::of::<Array>()), ("Map", TypeId::of::<Map>()));
@@ -88,7 +88,7 @@ fn beside(module: &mut Module, sign: Sign, name: &str, pairs: &Pairs) {
     }
 }
 
-/// The order of two plain values of one kind, numbers one kind: `None` where they have none, `Some(None)` beside NaN.
+/// The order of two plain values of one kind (all numbers are one kind): `None` without an order, `Some(None)` with NaN.
 pub fn order(left: &Dynamic, right: &Dynamic) -> Option<Option<Ordering>> {
     if let Ok(left) = left.as_int() {
         if let Ok(right) = right.as_int() {
@@ -123,7 +123,7 @@ pub fn order(left: &Dynamic, right: &Dynamic) -> Option<Option<Ordering>> {
     None
 }
 
-/// Values that are not plain, or not of one kind.
+/// Compares values that are not plain, or not of one kind.
 fn others(
     sign: Sign,
     name: &str,
@@ -147,10 +147,10 @@ fn others(
     Err(no_order(name, context, left, right).into())
 }
 
-/// What comes of a comparison for equality.
+/// The result of a comparison for equality.
 enum Verdict {
     Plain(bool),
-    /// What a noun says: a tensor of ones and zeros.
+    /// A noun's result: a tensor of ones and zeros.
     Own(Dynamic),
 }
 
@@ -190,7 +190,7 @@ fn all<'a>(
     pairs.try_fold(true, |all, (left, right)| Ok(all && same(left, right)?))
 }
 
-/// Whether two values are equal, for those inside of others.
+/// Whether two values inside of others are equal.
 pub fn same(context: &NativeCallContext, left: &Dynamic, right: &Dynamic, pairs: &Pairs) -> Res<bool> {
     Ok(match equal("==", context, left, right, pairs)? {
         Verdict::Plain(equal) => equal,
@@ -198,7 +198,7 @@ pub fn same(context: &NativeCallContext, left: &Dynamic, right: &Dynamic, pairs:
     })
 }
 
-/// Whether two values are equal, as verbs of lists ask.
+/// Whether two values are equal, for the verbs of lists.
 pub fn equal_values(context: &NativeCallContext, left: &Dynamic, right: &Dynamic) -> Res<bool> {
     if let Some(order) = order(left, right) {
         return Ok(order == Some(Ordering::Equal));
@@ -207,7 +207,7 @@ pub fn equal_values(context: &NativeCallContext, left: &Dynamic, right: &Dynamic
     Ok(equal.is_some_and(|value| value.as_bool().unwrap_or(false)))
 }
 
-/// What is registered for these types, if anything is.
+/// Calls the function registered for these types, if any.
 fn native(name: &str, context: &NativeCallContext, left: &mut Dynamic, right: &mut Dynamic) -> Res<Option<Dynamic>> {
     match context.call_native_fn_raw(name, true, &mut [left, right]) {
         Ok(value) => Ok(Some(value)),
@@ -228,7 +228,7 @@ fn no_order(name: &str, context: &NativeCallContext, left: &Dynamic, right: &Dyn
     }
 }
 
-/// What to write where an order is asked for between such values.
+/// The replacement for an order between values of these types.
 pub fn advice(left: &str, right: &str) -> Option<&'static str> {
     let has = |kind: &str| left == kind || right == kind;
     let number = has("int") || has("float");

@@ -1,14 +1,14 @@
-//! Comparisons of ints. There Rhai's own signs give the same answer as ours, and do not cost a call: they are kept, where both
-//! sides are surely ints. Outside of loops that is not worth reading a text twice.
+//! Comparisons of ints. Rhai's own operators return the same result as levain's without the cost of a call: they are kept if both
+//! sides are certainly ints. Outside of loops the second parse is not worth it.
 //!
-//! A name is surely of ints where all that the text ever calls so is: each declaration, each assignment, each loop. What a
-//! function gets may be anything, and so what a closure captures.
+//! A name is certainly an int if everything that the text binds to it is: each declaration, each assignment, each loop. A
+//! function's parameters and a closure's captures may have any type.
 
 use crate::script::tables::root;
 use rhai::{AST, ASTNode, Expr, FnCallExpr, Ident, Position, Stmt};
 use std::collections::{HashMap, HashSet};
 
-/// Where the signs are that compare ints, again and again.
+/// Positions of the comparisons of ints inside of loops.
 pub fn comparisons(ast: &AST) -> HashSet<Position> {
     let mut calls = Vec::new();
     let mut names = Names::default();
@@ -35,20 +35,20 @@ fn is_loop(node: &ASTNode) -> bool {
     matches!(node, ASTNode::Stmt(Stmt::While(..) | Stmt::Do(..) | Stmt::For(..)))
 }
 
-/// As it is written, or as it runs.
+/// As written or as executed.
 fn is_comparison(call: &FnCallExpr) -> bool {
     call.op_token.is_some() && matches!(call.name.trim_start_matches('_'), "==" | "!=" | "<" | "<=" | ">" | ">=")
 }
 
-/// What a text gives names to.
+/// What a text binds to names.
 #[derive(Default)]
 struct Names {
     values: HashMap<String, Vec<Expr>>,
-    /// Those that may be anything.
+    /// Names that may have any type.
     others: HashSet<String>,
-    /// A function changes what it is called on, whatever that is.
+    /// A function changes its receiver, which may be any variable.
     sets_this: bool,
-    /// What verbs are called on.
+    /// The receivers of verbs.
     receivers: HashSet<String>,
 }
 
@@ -95,7 +95,7 @@ impl Names {
         }
     }
 
-    /// `for i in 0..n` counts; a range is of ints.
+    /// `for i in 0..n`: the item of a range is an int, as is the counter.
     fn looped(&mut self, item: &Ident, counter: Option<&Ident>, over: &Expr) {
         let number = || Expr::IntegerConstant(0, Position::NONE);
         match over {
@@ -107,7 +107,7 @@ impl Names {
         }
     }
 
-    /// The names that are surely of ints: those are taken out that depend on others, until none does.
+    /// The names that are certainly ints: repeatedly drops names that depend on other types, until none is left.
     fn sure(self) -> HashSet<String> {
         let may_change = |name: &String| self.sets_this && self.receivers.contains(name);
         let mut sure: HashSet<String> = self.values.keys().cloned().collect();

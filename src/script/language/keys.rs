@@ -1,8 +1,8 @@
-//! Keys of maps. What is not there can't be read, and an assignment makes it: `m.key = value`, `m[key] = value`.
+//! Keys of maps. Reading a missing key is an error; assigning creates it: `m.key = value`, `m[key] = value`.
 //!
-//! Rhai asks one function about a key that is not there, whether it is read or written. So properties that a script
-//! assigns to have a mark behind their name, which no script can write (see `compile`): they are made. What is written
-//! in brackets is made by the setter that Rhai asks next; what is read is the error.
+//! Rhai calls one function for a missing key, whether it is read or written. Therefore assigned properties have a mark
+//! after their name, which no script can write (see `compile`): their keys are created. A key in brackets is created by
+//! the setter that Rhai calls next; a read is the error.
 
 use super::missing::{ASSIGNED, missing};
 use crate::script::Res;
@@ -19,7 +19,7 @@ const GET: &str = "index$get$";
 const SET: &str = "index$set$";
 
 thread_local! {
-    /// `m[key] += 1` has asked for the value of a key that is not there.
+    /// `m[key] += 1` has read a missing key.
     static ASKED: Cell<bool> = const { Cell::new(false) };
 }
 
@@ -44,7 +44,7 @@ pub fn install(engine: &mut Engine) {
         };
         RhaiFunc::Method { func: Shared::new(call), has_context: true, is_pure, is_volatile: true }
     };
-    // before a value is changed in place: only for what is no map, and for keys that are not there
+    // before a change in place: only for non-maps and missing keys
     FuncRegistration::new(GET).set_into_module_raw(&mut module, [any, text], method(get, true));
     FuncRegistration::new(SET).set_into_module_raw(&mut module, [any, text, any], method(set, false));
     // `for key in map`
@@ -74,13 +74,13 @@ fn set(context: &NativeCallContext, args: &mut [&mut Dynamic]) -> Res<Dynamic> {
     Err(not_indexed(context, args))
 }
 
-/// As the engine itself says it.
+/// The engine's own error.
 fn not_indexed(context: &NativeCallContext, args: &[&mut Dynamic]) -> Box<EvalAltResult> {
     let kind = |at: usize| context.engine().map_type_name(args[at].type_name());
     EvalAltResult::ErrorIndexingType(format!("{} [{}]", kind(0), kind(1)), Position::NONE).into()
 }
 
-/// `e.who`, `e.what` and `e.help` of an error of the language itself, which `catch` has as a map of other keys.
+/// `e.who`, `e.what` and `e.help` of an error of the language itself, which `catch` receives as a map of other keys.
 fn caught(map: &Map, name: &str, engine: &Engine) -> Option<Dynamic> {
     if !["who", "what", "help"].contains(&name) || !map.contains_key("error") || !map.contains_key("message") {
         return None;
@@ -97,13 +97,13 @@ fn caught(map: &Map, name: &str, engine: &Engine) -> Option<Dynamic> {
     })
 }
 
-/// What the engine says, without where.
+/// The engine's message without the position.
 fn first_line(message: &str) -> String {
     let line = message.lines().next().unwrap_or_default();
     line.split(" @ '").next().unwrap_or_default().to_string()
 }
 
-/// The error of which `catch` made the map; one that came out of a call is told by its words alone.
+/// Rebuilds the error from `catch`'s map; an error from inside a call is recognized by its message alone.
 fn error(map: &Map) -> Option<EvalAltResult> {
     use EvalAltResult as E;
     let text = |key: &str| map.get(key).map(ToString::to_string);

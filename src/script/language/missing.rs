@@ -1,17 +1,17 @@
-//! What is said of a key that a map does not have. The engine takes it as a text, which is read again where it is told.
+//! The error for a missing map key. The engine carries it as a text, which is parsed again when it is reported.
 
 use crate::Error;
 use rhai::Map;
 
-/// Behind the name of a property that is assigned to.
+/// Mark after the name of an assigned property.
 pub const ASSIGNED: char = '\u{1}';
 
-/// What an error says of a missing key, between the key and the keys that there are.
+/// The text between the missing key and the existing keys.
 const MISSING: &str = ": the map has no such key; ";
-/// No more keys are named in an error.
+/// Maximum number of keys named in an error.
 const NAMED: usize = 40;
 
-/// A map is read strictly: a misspelt key would else be a silent `()`.
+/// Maps are read strictly: otherwise a misspelled key would silently be `()`.
 pub fn missing(map: &Map, name: &str) -> String {
     if map.is_empty() {
         return format!("{name}{MISSING}the map is empty");
@@ -22,7 +22,7 @@ pub fn missing(map: &Map, name: &str) -> String {
     format!("{name}{MISSING}it has {}{more}", names.join(", "))
 }
 
-/// The error that a text of [`missing`] stands for.
+/// Parses a text of [`missing`] back into its error.
 pub fn read(text: &str) -> Option<Error> {
     let (name, held) = text.split_once(MISSING)?;
     let (list, more) =
@@ -37,7 +37,7 @@ pub fn read(text: &str) -> Option<Error> {
     Some(error.or_help(format!("{held}; `map.get(\"key\")` returns `()` for a missing key")))
 }
 
-/// The first few names, and how many more there are.
+/// The first few names, and the number of the others.
 fn first(names: &[&str], more: usize) -> String {
     const SHOWN: usize = 12;
     let left = names.len().saturating_sub(SHOWN) + more;

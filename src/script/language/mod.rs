@@ -1,5 +1,5 @@
-//! The language where it is levain's own: what Rhai does in silence is right here, or an error. `docs/language.md` says
-//! what was decided.
+//! Where levain's language differs from Rhai: silently wrong behavior of Rhai is corrected or an error. `docs/language.md`
+//! lists the decisions.
 
 mod compare;
 mod ints;

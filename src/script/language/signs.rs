@@ -1,9 +1,9 @@
-//! The signs of comparisons: `==`, `<` and their like, which Rhai would decide by itself.
+//! The comparison operators: `==`, `<` and others, which Rhai would evaluate itself.
 
 use rhai::Token;
 use std::cmp::Ordering;
 
-/// A sign of comparison.
+/// A comparison operator.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Sign {
     Equal,
@@ -14,7 +14,7 @@ pub enum Sign {
     GreaterOrEqual,
 }
 
-/// Each with its name in the engine, which no script can write, and how tightly it binds.
+/// Each with its engine name, which no script can write, and its precedence.
 pub const SIGNS: &[(Sign, &str, u8)] = &[
     (Sign::Equal, "_==", 90),
     (Sign::NotEqual, "_!=", 90),
@@ -24,7 +24,7 @@ pub const SIGNS: &[(Sign, &str, u8)] = &[
     (Sign::GreaterOrEqual, "_>=", 130),
 ];
 
-/// The name in the engine of a sign that a script has.
+/// The engine name of an operator in a script.
 pub fn name(token: &Token) -> Option<&'static str> {
     Some(match token {
         Token::EqualsTo => "_==",
@@ -49,12 +49,12 @@ impl Sign {
         }
     }
 
-    /// Whether it asks for an order, and not only whether two values are the same.
+    /// Whether it compares order, not only equality.
     pub fn asks_for_order(self) -> bool {
         !matches!(self, Sign::Equal | Sign::NotEqual)
     }
 
-    /// What help says of it.
+    /// Its doc in help.
     pub fn doc(self) -> &'static str {
         match self {
             Sign::Equal | Sign::NotEqual => EQUALITY,

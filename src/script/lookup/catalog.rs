@@ -1,4 +1,4 @@
-//! The catalog: verbs, options and modules, by the words under which they are looked for.
+//! The catalog: verbs, options and modules, by their search terms.
 
 use crate::script::doc::Doc;
 use crate::script::registry::{Form, Function};
@@ -10,17 +10,17 @@ use std::sync::OnceLock;
 #[derive(Default)]
 pub struct Catalog {
     pub functions: Vec<Function>,
-    /// The options that each verb takes.
+    /// The options of each verb.
     options: BTreeMap<String, Vec<OptionKey>>,
-    /// By option, the words under which it is looked for: a key means the same wherever it stands.
+    /// Search terms by option: a key means the same everywhere.
     words: BTreeMap<String, Vec<String>>,
     texts: OnceLock<Vec<String>>,
 }
 
-/// Makes the whole of it, where there is a program that has it.
+/// Makes the whole catalog, in programs that have one.
 static MAKE: OnceLock<fn() -> Catalog> = OnceLock::new();
 
-/// Notes how the whole catalog is made, whatever a script has loaded.
+/// Sets the function that makes the whole catalog, independent of the modules a script has loaded.
 pub fn made_by(make: fn() -> Catalog) {
     let _ = MAKE.set(make);
 }
@@ -41,13 +41,13 @@ impl Catalog {
         Catalog { functions, options, words, texts: OnceLock::new() }
     }
 
-    /// The whole of it, whatever a script has loaded; made when it is first asked for.
+    /// The whole catalog, independent of the modules a script has loaded; made on first use.
     pub fn whole() -> &'static Catalog {
         static WHOLE: OnceLock<Catalog> = OnceLock::new();
         WHOLE.get_or_init(|| MAKE.get().map(|make| make()).unwrap_or_default())
     }
 
-    /// The verbs that are looked for under exactly this name, of each one overload.
+    /// The verbs with exactly this search term, one overload of each.
     pub fn verbs(&self, word: &str) -> Vec<&Function> {
         let word = plain(word);
         let mut found: Vec<&Function> = Vec::new();
@@ -62,7 +62,7 @@ impl Catalog {
         found
     }
 
-    /// The options that are looked for under exactly this name.
+    /// The options with exactly this search term.
     pub fn options(&self, word: &str) -> Vec<OptionHit> {
         let wanted = plain(word);
         let called = self.words.iter().filter(|(_, words)| words.contains(&wanted));
@@ -74,14 +74,14 @@ impl Catalog {
         called.map(hit).collect()
     }
 
-    /// The modules of the standard library that are looked for under exactly this name.
+    /// The standard library modules with exactly this search term.
     pub fn modules(&self, word: &str) -> Vec<&'static str> {
         let word = plain(word);
         let has = |text: &str| Doc::of_module(text).also.iter().any(|also| plain(also) == word);
         stdlib::MODULES.iter().filter(|(_, text)| has(text)).map(|(name, _)| *name).collect()
     }
 
-    /// All that is known of each function as one text: its names, its doc, and the options that it takes.
+    /// The searchable text of each function: its names, its doc and its options.
     pub fn texts(&self) -> &[String] {
         self.texts.get_or_init(|| self.functions.iter().map(|function| self.text(function)).collect())
     }
@@ -96,13 +96,13 @@ impl Catalog {
     }
 }
 
-/// What a method or property is of.
+/// The receiver type of a method or property.
 fn receiver(function: &Function) -> &str {
     let own = matches!(function.form, Form::Method | Form::Property | Form::Index);
     function.params.first().filter(|_| own).map_or("", |(_, kind)| kind)
 }
 
-/// The option among `names` that is looked for under `word`: `batch_size` for `per_device_train_batch_size`.
+/// The option among `names` with the search term `word`: `batch_size` for `per_device_train_batch_size`.
 pub fn option_of<'a>(word: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let wanted = plain(word);
     let words = &Catalog::whole().words;
@@ -110,7 +110,7 @@ pub fn option_of<'a>(word: &str, names: impl Iterator<Item = &'a str>) -> Option
     names.find(|name| words.get(*name).is_some_and(|words| words.contains(&wanted)))
 }
 
-/// A word as it is compared: `requires_grad_`, `requires-grad` and `Requires grad` are one.
+/// A word in normal form: `requires_grad_`, `requires-grad` and `Requires grad` are equal.
 pub fn plain(word: &str) -> String {
     let word = word.to_lowercase().replace(['_', '-'], " ");
     word.split_whitespace().collect::<Vec<_>>().join(" ")

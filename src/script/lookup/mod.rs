@@ -1,4 +1,4 @@
-//! What a word means here: verbs, options and modules by their names, and by those that other libraries give them.
+//! Looks up a word: verbs, options and modules by their names here and in other libraries.
 
 mod catalog;
 
@@ -7,7 +7,7 @@ pub use catalog::{Catalog, OptionHit, made_by, option_of, plain};
 use super::{Host, registry};
 
 impl Catalog {
-    /// What a host has.
+    /// The catalog of a host.
     pub fn of(host: &Host) -> Catalog {
         let functions = registry::functions(host, false);
         let shown = functions.iter().filter(|function| !function.is_inner);

@@ -1,4 +1,4 @@
-//! How a word could go on.
+//! Completions of a word.
 
 use super::super::OptionKey;
 use super::super::registry::{self, Form, Function};
@@ -9,16 +9,16 @@ use super::{Notebook, scan};
 use crate::files;
 use rhai::Map;
 
-/// One way to go on.
+/// One completion.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Candidate {
-    /// What is written.
+    /// The text to insert.
     pub text: String,
-    /// What it is: a signature, the type of a variable, what an option means.
+    /// Its description: a signature, the type of a variable, the doc of an option.
     pub note: String,
 }
 
-/// The ways in which a text could go on, from the byte `start` on.
+/// Completions that replace the text from byte `start` on.
 #[derive(Debug, Default)]
 pub struct Completion {
     pub start: usize,
@@ -26,7 +26,7 @@ pub struct Completion {
 }
 
 impl Notebook {
-    /// How the word before the byte `at` could go on.
+    /// Completions of the word before byte `at`.
     pub fn complete(&mut self, text: &str, at: usize) -> Completion {
         let cursor = place::cursor(&text[..at]);
         let functions = std::mem::take(&mut self.catalog).unwrap_or_else(|| {
@@ -58,14 +58,14 @@ impl Notebook {
         Completion { start: cursor.start, candidates }
     }
 
-    /// What the parentheses that are open before the byte `at` take, or the word that just ended: `(limit: float) -> Grads`.
+    /// The parameters of the call open before byte `at`, or of the word that ends there: `(limit: float) -> Grads`.
     pub fn hint(&mut self, text: &str, at: usize) -> Option<String> {
         let cursor = place::cursor(&text[..at]);
         if matches!(cursor.place, Place::Nothing | Place::Path | Place::Key(_) | Place::Word { .. }) {
             return None;
         }
         let call = place::open_call(&cursor.before);
-        // nothing is loaded for an empty line: the prompt is up at once
+        // loads nothing for an empty line: the prompt appears at once
         if cursor.typed.is_empty() && call.is_none() {
             return None;
         }
@@ -88,7 +88,7 @@ impl Notebook {
         let given = call.argument;
         let named = self.overloads(functions, &call.name, receiver.as_ref());
         let found = named.into_iter().find(|function| function.arguments() > given)?;
-        // a space where the last argument is just beginning
+        // a space after a trailing comma
         let gap = if text[..at].ends_with(',') { " " } else { "" };
         Some(format!("{gap}{}", parameters(found, given).trim_start_matches('(')))
     }
@@ -97,7 +97,7 @@ impl Notebook {
         self.overloads(functions, name, receiver).into_iter().next()
     }
 
-    /// The functions that a call by this name could mean, those with fewer arguments first.
+    /// The functions that a call of this name could mean, fewest arguments first.
     fn overloads<'a>(&self, functions: &'a [Function], name: &str, receiver: Option<&Known>) -> Vec<&'a Function> {
         let kind = receiver.and_then(|receiver| self.kind_of(receiver));
         let mut found: Vec<&Function> = match receiver {
@@ -108,7 +108,7 @@ impl Notebook {
         found
     }
 
-    /// Keys of a map that is there.
+    /// Keys of an existing map.
     fn keys(&self, functions: &[Function], owner: &[scan::Part], before: &[scan::Part]) -> Vec<Candidate> {
         let Known::Value(value) = self.known(functions, owner, before) else { return Vec::new() };
         let Some(map) = value.read_lock::<Map>() else { return Vec::new() };
@@ -125,7 +125,7 @@ impl Notebook {
         found
     }
 
-    /// The functions of a module: of the standard library, or of the user's.
+    /// The functions of a module, from the standard library or the user.
     fn module(&self, functions: &[Function], module: &str) -> Vec<Candidate> {
         if let Some((_, imported)) = self.imported.iter().find(|(alias, _)| alias == module) {
             return registry::of_module(imported).iter().map(candidate).collect();
@@ -137,7 +137,7 @@ impl Notebook {
         own.collect()
     }
 
-    /// The keys that the options of a call take, without those that are given.
+    /// The option keys of a call, without those already given.
     fn options(&self, functions: &[Function], call: &Call, given: &[&str], before: &[scan::Part]) -> Vec<Candidate> {
         let candidate = |key: OptionKey| {
             let default = if key.default.is_empty() { "()" } else { &key.default };
@@ -156,7 +156,7 @@ impl Notebook {
         }
     }
 
-    /// The words that an option takes, where these are declared; else what a path could mean.
+    /// The declared words of an option; otherwise paths.
     fn words(&self, functions: &[Function], call: &Call, key: &str, cursor: &place::Cursor) -> Vec<Candidate> {
         let keys = self.option_keys(functions, call, &cursor.before);
         match keys.into_iter().find(|known| known.name == key && !known.words.is_empty()) {
@@ -194,7 +194,7 @@ impl Notebook {
             .collect()
     }
 
-    /// All that has a page of help: verbs, modules, nouns, variables.
+    /// Everything with a help page: verbs, modules, nouns, variables.
     pub fn topics(&mut self) -> Vec<Candidate> {
         let mut found = self.variable_names();
         let functions = self.functions();
@@ -211,7 +211,7 @@ fn candidate(function: &Function) -> Candidate {
     Candidate { text: function.name.clone(), note: function.signature() }
 }
 
-/// The parameters of a call from the argument `from` on, with what it gives.
+/// The parameters of a call from argument `from` on, with its return type.
 fn parameters(function: &Function, from: usize) -> String {
     let receiver = function.params.len() - function.arguments();
     let list = function.list(function.params.get(receiver + from..).unwrap_or_default());
@@ -219,7 +219,7 @@ fn parameters(function: &Function, from: usize) -> String {
     format!("({list}){gives}")
 }
 
-/// Files and folders that a path could mean.
+/// Files and folders that match a typed path.
 pub fn paths(typed: &str) -> Vec<Candidate> {
     let (folder, name) = typed.rfind('/').map_or(("", typed), |slash| typed.split_at(slash + 1));
     let place = if folder.is_empty() { std::path::Path::new(".") } else { std::path::Path::new(folder) };

@@ -1,4 +1,4 @@
-//! What is known of a name that the registry does not tell: variables, and where a function is written.
+//! Information that the registry does not have: variables, and the source of a function.
 
 use super::super::registry::{self, Form};
 use super::super::{own_names, stdlib};
@@ -6,7 +6,7 @@ use super::{Notebook, scan};
 use std::fmt::Write;
 
 impl Notebook {
-    /// A variable or a function of this session: what it is, what it looks like, what can be done with it.
+    /// A variable or a function of this session: its type, its value, and its verbs.
     pub fn about(&mut self, name: &str) -> Option<String> {
         if let Some(value) = self.state.scope.get(name).map(rhai::Dynamic::flatten_clone) {
             let kind = self.type_of(&value);
@@ -39,7 +39,7 @@ impl Notebook {
         Some(format!("{name}({})\n{doc}", function.params.join(", ")))
     }
 
-    /// The text of a function of the standard library or of this session, with the comments above it.
+    /// The source of a function of the standard library or of this session, with the comments above it.
     pub fn source(&self, name: &str) -> Option<String> {
         if let Some((module, function)) = name.split_once("::") {
             let (_, text) = stdlib::MODULES.iter().find(|(known, _)| *known == module)?;

@@ -1,4 +1,4 @@
-//! What kind of value an expression has: from the variables that are there, and from what verbs say they return.
+//! The type of an expression: from existing variables, and from the documented return types of verbs.
 
 use super::super::registry::{self, Form, Function};
 use super::Notebook;
@@ -10,7 +10,7 @@ use rhai::{Dynamic, Map};
 pub enum Known {
     /// The value itself.
     Value(Dynamic),
-    /// Its type, as the registry calls it.
+    /// Its type, by its name in the registry.
     Kind(String),
     Nothing,
 }
@@ -22,7 +22,7 @@ impl Known {
 }
 
 impl Notebook {
-    /// The type of a value, as the registry calls it.
+    /// The type of a value, by its name in the registry.
     pub fn type_of(&self, value: &Dynamic) -> String {
         super::super::explain::type_name(value.type_name(), &self.host.engine)
     }
@@ -35,7 +35,7 @@ impl Notebook {
         }
     }
 
-    /// What an expression of names, calls, indices and dots stands for; `before` is the text that leads to it.
+    /// The value or type of an expression of names, calls, indices and dots; `before` is the text before it.
     pub fn known(&self, functions: &[Function], chain: &[Word], before: &[Word]) -> Known {
         let Some((mut known, mut at)) = self.first(functions, chain, before) else { return Known::Nothing };
         while at < chain.len() {
@@ -46,7 +46,7 @@ impl Notebook {
         known
     }
 
-    /// The first link of a chain, and how many parts it takes.
+    /// The first link of a chain, and its number of parts.
     fn first(&self, functions: &[Function], chain: &[Word], before: &[Word]) -> Option<(Known, usize)> {
         let first = chain.first()?;
         match first.kind {
@@ -80,7 +80,7 @@ impl Notebook {
         }
     }
 
-    /// A variable that is there, or one that the text before gives a value.
+    /// An existing variable, or one assigned in the text before.
     fn variable(&self, functions: &[Function], name: &str, before: &[Word]) -> Known {
         let declared =
             |three: &[Word]| matches!(three[0].text, "let" | "const") && three[1].text == name && three[2].is("=");
@@ -92,7 +92,7 @@ impl Notebook {
         self.state.scope.get(name).map_or(Known::Nothing, |value| Known::Value(value.flatten_clone()))
     }
 
-    /// The next link: `.name`, `.name(…)`, `[…]`; and how many parts it takes.
+    /// The next link: `.name`, `.name(…)`, `[…]`; and its number of parts.
     fn link(&self, functions: &[Function], of: &Known, rest: &[Word]) -> Option<(Known, usize)> {
         let kind = self.kind_of(of);
         let kind = kind.as_deref();
@@ -131,7 +131,7 @@ impl Notebook {
 fn item(value: &Dynamic, index: &[Word]) -> Option<Dynamic> {
     let [index] = index else { return None };
     if let Some(list) = value.read_lock::<rhai::Array>() {
-        // one is much like another
+        // for a computed index, the first element stands for all
         return list.get(index.text.parse::<usize>().unwrap_or(0)).cloned();
     }
     let map = value.read_lock::<Map>()?;

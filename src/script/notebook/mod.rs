@@ -1,4 +1,4 @@
-//! A notebook: inputs that are run one after the other in one scope. The prompt is one, a Jupyter kernel is one.
+//! A notebook: inputs that run one after the other in one scope. Both the prompt and a Jupyter kernel are notebooks.
 
 mod complete;
 mod inspect;
@@ -22,18 +22,18 @@ use crate::{memory, progress};
 use rhai::{Dynamic, Module, Position, Shared};
 use std::time::{Duration, Instant};
 
-/// So many bytes that an input leaves unused are worth the time that it takes to give them back.
+/// Bytes freed by an input above which memory is returned to the system.
 const LET_GO: usize = 16 << 20;
 
-/// Inputs so far, and what they left behind.
+/// The inputs so far, and the state they left.
 pub struct Notebook {
     pub host: Host,
     state: Session,
-    /// How many inputs there were.
+    /// Number of inputs.
     pub count: usize,
-    /// The inputs that ran, for a script of them.
+    /// The inputs that ran, for saving them as a script.
     cells: Vec<Cell>,
-    /// User modules, by the name that they were imported as.
+    /// User modules, by the name of their import.
     imported: Vec<(String, Shared<Module>)>,
     paused: Option<Paused>,
     catalog: Option<Vec<Function>>,
@@ -41,16 +41,16 @@ pub struct Notebook {
 
 /// An input that ran.
 struct Cell {
-    /// What positions in it refer to: `input 3`, or a file.
+    /// The source name in positions: `input 3`, or a file.
     name: String,
     text: String,
-    /// Whether it had a value, which was `it` from then on.
+    /// Whether it had a value, which then became `it`.
     valued: bool,
-    /// Of one that was interrupted: the variables that it made or changed.
+    /// For an interrupted input: the variables it created or changed.
     left: Option<Vec<save::Left>>,
 }
 
-/// An input that was interrupted: how all was before it, and what it left.
+/// An interrupted input: the state before it, and its checkpoint.
 struct Paused {
     name: String,
     text: String,
@@ -59,7 +59,7 @@ struct Paused {
     handover: Handover,
 }
 
-/// What came of an input.
+/// The result of an input.
 pub struct Answer {
     pub result: Result<Dynamic, Fault>,
     pub time: Duration,
@@ -84,8 +84,8 @@ impl Notebook {
         }
     }
 
-    /// Runs one input. Its value, if it has one, is `it` from then on. An error leaves variables, functions and random
-    /// numbers as they were; an interruption leaves them as they have become.
+    /// Runs one input. Its value, if any, becomes `it`. After an error, variables, functions and random numbers are restored;
+    /// after an interruption they keep their new state.
     pub fn run(&mut self, text: &str) -> Answer {
         self.count += 1;
         let name = format!("input {}", self.count);
@@ -97,14 +97,14 @@ impl Notebook {
         self.paused = None;
         let before = memory::in_use();
         let answer = self.attempt(name.to_string(), text.to_string(), Handover::default());
-        // a training wants back what its last step let go, but nobody what is forgotten
+        // training reuses the memory of its last step, but forgotten values are not reused
         if memory::in_use() + LET_GO < before || memory::kept_small() > LET_GO {
             memory::give_back();
         }
         answer
     }
 
-    /// The value of a text that leaves nothing behind: no variable, no function, not `it`.
+    /// Evaluates a text without side effects on the session: variables, functions and `it` stay unchanged.
     pub fn look(&mut self, name: &str, text: &str) -> Result<Dynamic, Fault> {
         let (state, random) = (self.state.clone(), rng::state());
         self.host.sources.add_after(name, text, self.state.names());
@@ -115,11 +115,11 @@ impl Notebook {
         value
     }
 
-    /// Goes on with the input that was interrupted: runs it again, with all as it was before it, from its checkpoint.
+    /// Resumes the interrupted input: re-runs it from its checkpoint, with the state before it.
     pub fn resume(&mut self) -> Result<Answer, Fault> {
         match self.paused.take() {
             Some(paused) if paused.handover.can_resume() => {
-                // what it left then is nothing that stays
+                // drops the results of the interrupted run
                 self.cells.pop();
                 self.state = paused.state;
                 rng::restore(paused.rng);
@@ -144,12 +144,12 @@ impl Notebook {
         let start = Instant::now();
         let (state, random) = (self.state.clone(), rng::state());
         self.host.sources.add_after(&name, &text, self.state.names());
-        // a request that came after the last input is about nothing now
+        // a cancel request from after the last input is obsolete
         self.host.cancel.clear();
         resume::begin(earlier);
         let result = self.evaluate(&name, &text);
         let handover = resume::end();
-        // one that a variable holds would be drawn again in the middle of what comes now
+        // a bar held by a variable would be redrawn during the next input
         progress::rest();
         match &result {
             Ok(value) => {
@@ -180,7 +180,7 @@ impl Notebook {
         Ok(value)
     }
 
-    /// What an input imported is there for those after it, under its name, in functions too.
+    /// Makes an input's imports available to later inputs, under their names, in functions too.
     fn keep_imports(&mut self, name: &str) -> Result<(), Fault> {
         for (path, alias) in self.state.take_imports() {
             let Notebook { host, .. } = self;
@@ -193,7 +193,7 @@ impl Notebook {
         Ok(())
     }
 
-    /// Forgets all variables, functions and imports, and starts the random numbers anew.
+    /// Deletes all variables, functions and imports, and reseeds the random numbers.
     pub fn reset(&mut self) {
         self.state = Session::new();
         self.cells.clear();
@@ -205,7 +205,7 @@ impl Notebook {
         memory::give_back();
     }
 
-    /// Forgets a variable, and so frees what it alone held; tells which others still hold something large of it.
+    /// Deletes a variable, and frees the memory that only it holds; returns the other variables that share a large part of it.
     pub fn forget(&mut self, name: &str) -> Result<Vec<String>, Fault> {
         self.paused = None;
         let holders = self.holders(name);
@@ -219,7 +219,7 @@ impl Notebook {
         Err(fault)
     }
 
-    /// What an input asks for, before it runs.
+    /// The requirements of an input, before it runs.
     pub fn needs(&mut self, text: &str) -> Needs {
         Needs::of(&mut self.host.engine, "input", text)
     }
@@ -228,7 +228,7 @@ impl Notebook {
         self.state.scope.contains(name)
     }
 
-    /// Whether an input was interrupted that `resume` can go on with.
+    /// Whether there is an interrupted input that `resume` can continue.
     pub fn can_resume(&self) -> bool {
         self.paused.as_ref().is_some_and(|paused| paused.handover.can_resume())
     }
@@ -238,23 +238,23 @@ impl Notebook {
         self.cells.last().map(|cell| cell.text.as_str())
     }
 
-    /// A value as people see it, in so many columns.
+    /// A value for display, in the given number of columns.
     pub fn page(&self, value: &Dynamic, columns: usize) -> Page {
         match self.host.looks.page_of(value, columns) {
             Some(page) => page,
-            // as in a list, so that "1" and 1 look different
+            // quoted, as in a list, to distinguish "1" from 1
             None if value.is_string() => Page::text(crate::text::quoted(&value.to_string())),
             None => Page::text(self.host.show(value)),
         }
     }
 
-    /// All functions, Rhai's own too; loads the whole standard library, which takes a moment the first time.
+    /// All functions, including Rhai's own; loads the whole standard library, which takes a moment the first time.
     pub fn functions(&mut self) -> &[Function] {
         self.host.load_all();
         self.catalog.get_or_insert_with(|| registry::shown(&self.host))
     }
 
-    /// Where an import of a saved script would look.
+    /// The file that an import of a saved script would read.
     fn file_of(name: &str, path: &str) -> std::path::PathBuf {
         modules::place(Some(name), path)
     }

@@ -1,50 +1,50 @@
-//! Where a cursor stands: after a dot, in a string, among options.
+//! The context of a cursor: after a dot, in a string, among options.
 
 use super::scan::{Kind, Part, parts};
 
-/// What could be written at a cursor.
+/// What can be completed at a cursor.
 #[derive(Debug)]
 pub enum Place<'a> {
-    /// Nothing that we know of: in a comment, in a number.
+    /// Nothing: in a comment, in a number.
     Nothing,
     /// `"scripts/da|`: part of a path in a string.
     Path,
-    /// `m["le|`: a key of the map that the parts before the bracket stand for.
+    /// `m["le|`: a key of the map that the parts before the bracket evaluate to.
     Key(Vec<Part<'a>>),
-    /// `x.le|`: a member of what the parts before the dot stand for.
+    /// `x.le|`: a member of the value before the dot.
     Member(Vec<Part<'a>>),
     /// `sft::ru|`
     Module(&'a str),
     /// `sft::run(net, tok, data, #{ st|`: a key of the options of a call.
     Option { call: Call<'a>, given: Vec<&'a str> },
-    /// `sft::run(net, tok, data, #{ schedule: "co|`: a word of those that an option takes.
+    /// `sft::run(net, tok, data, #{ schedule: "co|`: a word that an option accepts.
     Word { call: Call<'a>, key: &'a str },
     /// `ten|`
     Name,
 }
 
-/// A call whose parentheses are open.
+/// A call with open parentheses.
 #[derive(Clone, Debug)]
 pub struct Call<'a> {
     /// `clip`, or `sft::run`.
     pub name: String,
-    /// What stands before the dot of a method.
+    /// The receiver of a method.
     pub receiver: Option<Vec<Part<'a>>>,
-    /// How many arguments are before the cursor's.
+    /// Number of arguments before the cursor's.
     pub argument: usize,
 }
 
-/// A cursor: where it is, and the beginning of the word that is written there.
+/// A cursor: its context, and the start of the word being typed.
 pub struct Cursor<'a> {
     pub place: Place<'a>,
-    /// Where the word begins, in bytes.
+    /// Start of the word, in bytes.
     pub start: usize,
     pub typed: &'a str,
-    /// The parts before the word that mean something.
+    /// The parts before the word, without spaces and comments.
     pub before: Vec<Part<'a>>,
 }
 
-/// Looks at the text before a cursor.
+/// Analyzes the text before a cursor.
 pub fn cursor(text: &str) -> Cursor<'_> {
     let all = parts(text);
     let mut before: Vec<Part> =
@@ -81,7 +81,7 @@ pub fn cursor(text: &str) -> Cursor<'_> {
     Cursor { place, start, typed, before }
 }
 
-/// The brackets that are open at the end, outermost first.
+/// The brackets open at the end, outermost first.
 fn open_brackets(parts: &[Part]) -> Vec<usize> {
     let mut open = Vec::new();
     for (index, part) in parts.iter().enumerate().filter(|(_, part)| part.kind == Kind::Sign) {
@@ -94,7 +94,7 @@ fn open_brackets(parts: &[Part]) -> Vec<usize> {
     open
 }
 
-/// At a key of a map that is an argument of a call.
+/// The context at a key of a map argument.
 fn option<'a>(before: &[Part<'a>]) -> Option<Place<'a>> {
     let open = open_brackets(before);
     let [.., outer, map] = open.as_slice() else { return None };
@@ -107,7 +107,7 @@ fn option<'a>(before: &[Part<'a>]) -> Option<Place<'a>> {
     Some(Place::Option { call, given: keys.map(|pair| pair[0].text).collect() })
 }
 
-/// At the value of a key of a map that is an argument of a call.
+/// The context at a value of a map argument.
 fn value<'a>(before: &[Part<'a>]) -> Option<Place<'a>> {
     let (before, [key, colon]) = before.split_last_chunk()?;
     match option(before)? {
@@ -116,7 +116,7 @@ fn value<'a>(before: &[Part<'a>]) -> Option<Place<'a>> {
     }
 }
 
-/// The innermost call whose parentheses are open.
+/// The innermost call with open parentheses.
 pub fn open_call<'a>(before: &[Part<'a>]) -> Option<Call<'a>> {
     let open = open_brackets(before);
     let innermost = *open.last().filter(|index| before[**index].is("("))?;
@@ -132,7 +132,7 @@ fn call_at<'a>(parts: &[Part<'a>], paren: usize, until: usize) -> Option<Call<'a
     let (name, receiver) = match head {
         [owner @ .., dot] if dot.is(".") || dot.is("?.") => (name.text.to_string(), Some(chain(owner))),
         [.., module, colons] if colons.is("::") => (format!("{}::{}", module.text, name.text), None),
-        // a definition is no call
+        // a definition is not a call
         [.., definition] if definition.text == "fn" => return None,
         _ => (name.text.to_string(), None),
     };
@@ -149,7 +149,7 @@ fn call_at<'a>(parts: &[Part<'a>], paren: usize, until: usize) -> Option<Call<'a
     Some(Call { name, receiver, argument })
 }
 
-/// The expression of names, calls, indices and dots with which the parts end: of `a + f(b).c[0]`, `f(b).c[0]`.
+/// The expression of names, calls, indices and dots at the end of the parts: for `a + f(b).c[0]`, `f(b).c[0]`.
 fn chain<'a>(parts: &[Part<'a>]) -> Vec<Part<'a>> {
     let mut start = parts.len();
     loop {
@@ -164,7 +164,7 @@ fn chain<'a>(parts: &[Part<'a>]) -> Vec<Part<'a>> {
     }
 }
 
-/// Where the link begins that ends at `end`: a name, a literal, a call or an index with what it is of.
+/// Start of the link that ends at `end`: a name, a literal, or a call or an index with its receiver.
 fn link(parts: &[Part], end: usize) -> Option<usize> {
     let last = parts[..end].last()?;
     match last.kind {
@@ -188,7 +188,7 @@ fn link(parts: &[Part], end: usize) -> Option<usize> {
     }
 }
 
-/// Where the name at `index` begins, with its module.
+/// Start of the name at `index`, including its module.
 fn qualified(parts: &[Part], index: usize) -> usize {
     match parts[..index] {
         [.., module, colons] if colons.is("::") && module.kind == Kind::Word => index - 2,

@@ -1,8 +1,8 @@
-//! What a text is made of, whole or not: for colors, for completion, and for whether more has to come.
+//! Splits a text, complete or not, into parts: for colors, completion, and detecting incomplete input.
 
 use rhai::{Engine, LexError, ParseErrorType};
 
-/// What a part of a text is.
+/// The kind of a part.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     Space,
@@ -19,9 +19,9 @@ pub enum Kind {
 pub struct Part<'a> {
     pub kind: Kind,
     pub text: &'a str,
-    /// Where it begins, in bytes.
+    /// Start, in bytes.
     pub at: usize,
-    /// A string or comment that is not closed.
+    /// An unclosed string or comment.
     pub open: bool,
 }
 
@@ -40,7 +40,7 @@ const KEYWORDS: &[&str] = &[
     "throw", "try", "catch", "switch", "import", "export", "as", "private", "true", "false", "this", "global",
 ];
 
-/// Signs of more than one letter that must not be taken apart.
+/// Operators of more than one character.
 const SIGNS: &[&str] = &[
     "..=", "::", "#{", "..", "?.", "?[", "??", "=>", "==", "!=", "<=", ">=", "&&", "||", "+=", "-=", "*=", "/=", "%=",
     "**",
@@ -93,8 +93,7 @@ fn part(rest: &str, first: char) -> (Kind, usize, bool) {
     }
 }
 
-/// How long the string is with which the text begins, and whether it lacks its end. Only a back-quoted one goes over
-/// several lines.
+/// Length of the string at the start of the text, and whether it is unclosed. Only a back-quoted string may span several lines.
 fn text_length(rest: &str, quote: char) -> (usize, bool) {
     let mut escaped = false;
     for (at, c) in rest.char_indices().skip(1) {
@@ -122,7 +121,7 @@ fn number_length(rest: &str) -> usize {
     if exponent && rest[end..].starts_with(['-', '+']) { digits(end + 1) } else { end }
 }
 
-/// Where the bracket's other half stands, for a bracket that is the part at `index`.
+/// Index of the matching bracket, for the bracket at `index`.
 pub fn partner(parts: &[Part], index: usize) -> Option<usize> {
     let opens = |part: &Part| part.kind == Kind::Sign && matches!(part.text, "(" | "[" | "{" | "#{" | "?[");
     let closes = |part: &Part| part.kind == Kind::Sign && matches!(part.text, ")" | "]" | "}");
@@ -150,17 +149,17 @@ pub fn partner(parts: &[Part], index: usize) -> Option<usize> {
 /// A function that a text defines.
 pub struct Defined<'a> {
     pub name: &'a str,
-    /// The type that it is a method of: `fn int.twice()`.
+    /// The receiver type of a typed method: `fn int.twice()`.
     pub of: Option<&'a str>,
     pub params: usize,
-    /// Where it begins, with `private` and the doc comments above it, and where it ends, in bytes.
+    /// Start, including `private` and the doc comments above it, and end, in bytes.
     pub start: usize,
     pub end: usize,
-    /// Where its name is.
+    /// Position of its name.
     pub named: usize,
 }
 
-/// The functions that a text defines, in its order.
+/// The functions that a text defines, in order.
 pub fn functions(text: &str) -> Vec<Defined<'_>> {
     let parts = parts(text);
     let mut found = Vec::new();
@@ -188,9 +187,9 @@ pub fn functions(text: &str) -> Vec<Defined<'_>> {
     found
 }
 
-/// Whether the parser stopped for want of more text.
+/// Whether the parser stopped at the end of the text.
 pub fn is_incomplete(text: &str) -> bool {
-    // an open comment compiles: it would swallow what comes
+    // an open comment compiles: it would swallow the following text
     if parts(text).last().is_some_and(|part| part.open && part.text.starts_with("/*")) {
         return true;
     }
@@ -204,18 +203,18 @@ pub fn is_incomplete(text: &str) -> bool {
         }
         _ => false,
     };
-    // past the last character: `fn f() {`, `f(1`, `x.`
+    // after the last character: `fn f() {`, `f(1`, `x.`
     let lines = text.lines().count();
     let last = text.lines().last().map_or(0, |line| line.chars().count());
     open_text || line > lines || (line == lines && column > last)
 }
 
-/// Whether the text is whole and has no mistake of grammar.
+/// Whether the text is complete and without syntax errors.
 pub fn reads(text: &str) -> bool {
     !is_incomplete(text) && grammar().compile(text).is_ok()
 }
 
-/// The language without anything that is said in it.
+/// An engine with only the grammar, without functions.
 fn grammar() -> Engine {
     let mut engine = Engine::new_raw();
     engine.set_max_expr_depths(256, 256);
@@ -223,13 +222,13 @@ fn grammar() -> Engine {
     engine
 }
 
-/// Whether the text ends with a semicolon, whatever comments follow it.
+/// Whether the text ends with a semicolon, ignoring comments after it.
 pub fn ends_with_semicolon(text: &str) -> bool {
     let parts = parts(text);
     parts.iter().rfind(|part| !matches!(part.kind, Kind::Space | Kind::Comment)).is_some_and(|last| last.is(";"))
 }
 
-/// How deep the next line of an open text stands, in spaces.
+/// Indentation of the next line of an incomplete text, in spaces.
 pub fn indent(text: &str) -> usize {
     let depth = parts(text).iter().filter(|part| part.kind == Kind::Sign).fold(0usize, |depth, part| match part.text {
         "(" | "[" | "{" | "#{" | "?[" => depth + 1,

@@ -1,14 +1,14 @@
-//! The variables: what they are, and what they weigh.
+//! The variables with their types and sizes.
 
 use super::Notebook;
 use crate::text;
 use rhai::Dynamic;
 use std::collections::{HashMap, HashSet};
 
-/// Bytes from which on it matters who holds them.
+/// Minimum size in bytes for reporting other holders.
 const LARGE: u64 = 1 << 20;
 
-/// A variable as `who` shows it.
+/// A variable as shown by `who`.
 pub struct Variable {
     pub name: String,
     pub kind: String,
@@ -17,7 +17,7 @@ pub struct Variable {
 }
 
 impl Notebook {
-    /// The variables in the order of their names, and how many bytes they hold together; what several share counts once.
+    /// The variables sorted by name, and their total size in bytes; shared memory counts once.
     pub fn variables(&self) -> (Vec<Variable>, u64) {
         let mut memory: HashMap<usize, u64> = HashMap::new();
         let mut found: Vec<Variable> = Vec::new();
@@ -39,7 +39,7 @@ impl Notebook {
         (found, memory.values().sum())
     }
 
-    /// Other variables that hold large pieces of what this one holds.
+    /// Other variables that share large blocks with this one.
     pub fn holders(&self, name: &str) -> Vec<String> {
         let large = |value: &Dynamic| -> HashSet<usize> {
             let parts = self.host.looks.weight_of(value).parts;
@@ -50,7 +50,7 @@ impl Notebook {
         others.filter(|(.., value)| !own.is_disjoint(&large(value))).map(|(other, ..)| other.to_string()).collect()
     }
 
-    /// The table of variables, in so many columns.
+    /// The table of variables, in the given number of columns.
     pub fn who(&self, columns: usize) -> String {
         let (variables, total) = self.variables();
         if variables.is_empty() {

@@ -1,5 +1,5 @@
-//! Options: the one trailing map of a verb, declared as a table, so that a misspelt key is an error, and so
-//! that help, completion and the checker know what a verb takes.
+//! Options: the trailing map of a verb, declared as a table, so that a misspelled key is an error, and help, completion and the
+//! checker know the keys.
 
 mod opt;
 
@@ -9,7 +9,7 @@ use super::Res;
 use crate::{Error, bail};
 use rhai::{Dynamic, Engine, FnPtr, ImmutableString, Map};
 
-/// The options of one call: what was given over the defaults, every key known and of the right kind.
+/// The options of one call: the given values over the defaults, with all keys and kinds checked.
 #[doc(hidden)]
 pub struct Options {
     who: &'static str,
@@ -18,7 +18,7 @@ pub struct Options {
 }
 
 impl Options {
-    /// Checks what was given to the verb `who` against its table.
+    /// Checks the options given to the verb `who` against its table.
     pub fn read(who: &'static str, table: &'static [Opt], mut given: Map) -> Res<Options> {
         for (key, value) in given.iter_mut() {
             let Some(known) = table.iter().find(|opt| opt.name == key.as_str()) else {
@@ -28,7 +28,7 @@ impl Options {
             if known.kind == Kind::Float && value.is_int() {
                 *value = Dynamic::from_float(value.as_int().unwrap_or_default() as f64);
             }
-            // `()` asks for the default
+            // `()` means the default
             if !value.is_unit() && !fits(known.kind, value) {
                 return Err(misfit(who, key, &takes(known.kind), known.words(), value).into());
             }
@@ -48,7 +48,7 @@ impl Options {
         }
     }
 
-    /// Whether the caller gave it.
+    /// Whether the caller gave this option.
     pub fn has(&self, name: &str) -> bool {
         self.given.contains_key(name)
     }
@@ -57,7 +57,7 @@ impl Options {
         self.get(name).as_int().map_err(|_| self.missing(name))
     }
 
-    /// A whole number that may not be negative: a count, a size, a seed.
+    /// A non-negative integer: a count, a size, a seed.
     pub fn count(&self, name: &str) -> Res<usize> {
         let value = self.int(name)?;
         match usize::try_from(value) {
@@ -78,7 +78,7 @@ impl Options {
         self.get(name).into_immutable_string().map_err(|_| self.missing(name))
     }
 
-    /// `None` where neither the call nor the table gives a value.
+    /// `None` if neither the call nor the table has a value.
     pub fn maybe<T>(&self, name: &str, read: impl FnOnce(&Self, &str) -> Res<T>) -> Res<Option<T>> {
         if self.get(name).is_unit() { Ok(None) } else { read(self, name).map(Some) }
     }
@@ -92,7 +92,7 @@ impl Options {
     }
 }
 
-/// A value that an option does not take; of a word that is none of its words, with the nearest.
+/// The error for a value that an option does not accept; for an unknown word, with the nearest valid one.
 pub fn misfit(who: &str, key: &str, takes: &str, words: &[impl AsRef<str>], value: &Dynamic) -> Error {
     let Some(word) = value.read_lock::<ImmutableString>().filter(|_| !words.is_empty()) else {
         return Error::new(

@@ -1,15 +1,15 @@
-//! A row of an option table: a key, what it takes, and what it means.
+//! A row of an option table: a key, its kind and its doc.
 
-/// What a key takes.
+/// The kind of value that a key accepts.
 #[doc(hidden)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     Int,
-    /// A whole number is taken too.
+    /// Also accepts an int.
     Float,
     Bool,
     Text,
-    /// Text that is one of these words.
+    /// Text: one of these words.
     OneOf(&'static [&'static str]),
     List,
     Map,
@@ -18,7 +18,7 @@ pub enum Kind {
     Any,
 }
 
-/// One key of a verb: its default as Rhai source (`""`: none, it stays `()`), and what it means.
+/// One key of a verb: its default as Rhai source (`""`: none, the value is `()`), and its doc.
 #[doc(hidden)]
 #[derive(Clone, Copy, Debug)]
 pub struct Opt {
@@ -26,7 +26,7 @@ pub struct Opt {
     pub kind: Kind,
     pub default: &'static str,
     pub doc: &'static str,
-    /// Words under which it is looked for: its names in other libraries.
+    /// Search terms: its names in other libraries.
     pub also: &'static [&'static str],
 }
 
@@ -36,12 +36,12 @@ pub const fn opt(name: &'static str, kind: Kind, default: &'static str, doc: &'s
 }
 
 impl Opt {
-    /// The words that it takes, where these are declared.
+    /// The accepted words, if declared.
     pub fn words(&self) -> &'static [&'static str] {
         if let Kind::OneOf(words) = self.kind { words } else { &[] }
     }
 
-    /// What it means, and the words that it takes.
+    /// Its doc, and the accepted words.
     pub fn about(&self) -> String {
         if self.words().is_empty() {
             self.doc.to_string()
@@ -50,13 +50,13 @@ impl Opt {
         }
     }
 
-    /// The same row, found under these words too.
+    /// The same row, with these search terms.
     pub const fn also(self, words: &'static [&'static str]) -> Opt {
         Opt { also: words, ..self }
     }
 }
 
-/// What an option of a kind takes.
+/// The accepted values of a kind, in words.
 pub fn takes(kind: Kind) -> String {
     match kind {
         Kind::OneOf(words) => words.join(", "),

@@ -1,4 +1,4 @@
-//! Functions that scripts can call, with what they say about themselves, as an engine has them.
+//! Functions that scripts can call, with their docs, as registered in an engine.
 
 use crate::script::doc::{self, Doc};
 use crate::script::stdlib;
@@ -6,7 +6,7 @@ use rhai::{Dynamic, Engine, Module, Shared};
 use std::any::TypeId;
 use std::collections::HashSet;
 
-/// How a function is written.
+/// The form in which a function is called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Form {
     /// `tensor(rows)`, or `sft::run(net, tok, data)`
@@ -26,25 +26,25 @@ pub enum Form {
 pub struct Function {
     /// `clip`, or `sft::run`.
     pub name: String,
-    /// The folder that it comes from, the module of the standard library, or `language` for Rhai's own.
+    /// The folder that it comes from, the standard library module, or `language` for Rhai's own.
     pub noun: String,
     pub form: Form,
-    /// Name and type of each parameter, as scripts call them; the receiver of a method is the first.
+    /// Name and script type of each parameter; the receiver of a method is the first.
     pub params: Vec<(String, String)>,
     pub returns: String,
     pub doc: String,
-    /// The words by which it is looked for, its names in other libraries among them.
+    /// Search terms, including its names in other libraries.
     pub also: Vec<String>,
-    /// A part of something else, or of a module that is one: help, Tab and the reference leave it out.
+    /// An internal part, or a function of an internal module: help, Tab and the reference leave it out.
     pub is_inner: bool,
-    /// It does more than to return a value of its arguments.
+    /// It does more than return a value of its arguments.
     pub has_effect: bool,
-    /// Its last parameter is a map of options, which may be left out.
+    /// Its last parameter is an options map, which may be left out.
     pub optional: bool,
 }
 
 impl Function {
-    /// As one writes it: `grads.clip(limit: float) -> Grads`.
+    /// As written in a call: `grads.clip(limit: float) -> Grads`.
     pub fn signature(&self) -> String {
         let list = |params: &[(String, String)]| self.list(params);
         let call = match (self.form, self.params.split_first()) {
@@ -58,7 +58,7 @@ impl Function {
         if self.returns.is_empty() { call } else { format!("{call} -> {}", self.returns) }
     }
 
-    /// The last of its parameters, as one writes them: `limit: float, options?`.
+    /// Its last parameters, as written: `limit: float, options?`.
     pub fn list(&self, params: &[(String, String)]) -> String {
         let mut list: Vec<String> = params.iter().map(parameter).collect();
         if let Some(last) = list.last_mut().filter(|_| self.optional) {
@@ -67,12 +67,12 @@ impl Function {
         list.join(", ")
     }
 
-    /// Whether a call with so many arguments, a receiver among them, may mean it.
+    /// Whether it accepts this number of arguments, including a receiver.
     pub fn takes(&self, count: usize) -> bool {
         self.params.len() == count || self.optional && self.params.len() == count + 1
     }
 
-    /// How many arguments a call in parentheses gives, without the receiver.
+    /// Number of arguments in parentheses, without the receiver.
     pub fn arguments(&self) -> usize {
         self.params.len() - usize::from(self.form == Form::Method)
     }
@@ -87,7 +87,7 @@ fn parameter((name, kind): &(String, String)) -> String {
     if kind.is_empty() || kind == "any" { name.clone() } else { format!("{name}: {kind}") }
 }
 
-/// The receiver: its own name where that says what it is.
+/// The receiver: its own name if that is descriptive.
 fn written((name, kind): &(String, String)) -> String {
     match kind.as_str() {
         "" | "any" => name.clone(),
@@ -95,7 +95,7 @@ fn written((name, kind): &(String, String)) -> String {
     }
 }
 
-/// Every function that an engine knows, whichever noun it is from.
+/// All functions that an engine knows, of all nouns.
 pub fn known(engine: &Engine) -> Vec<Function> {
     ordered(collect(engine, true))
 }
@@ -111,14 +111,14 @@ pub(super) fn ordered(found: Vec<(Function, u64)>) -> Vec<Function> {
     let mut found: Vec<Function> = found.into_iter().filter_map(|(function, _)| shaped(function)).collect();
     let key = |f: &Function| (f.name.clone(), f.form, f.noun.clone(), f.params.len(), f.signature());
     found.sort_by_cached_key(key);
-    // an overload for each kind of number reads the same
+    // overloads for different number types have the same signature
     found.dedup_by(|a, b| {
         a.name == b.name && a.noun == b.noun && (a.doc == b.doc || a.doc.is_empty()) && a.signature() == b.signature()
     });
     folded(found)
 }
 
-/// A verb with options and the form of it without them as one.
+/// Merges a verb with options and its form without them.
 fn folded(mut found: Vec<Function>) -> Vec<Function> {
     let mut shorter = Vec::new();
     for (place, function) in found.iter().enumerate() {
@@ -143,11 +143,11 @@ fn folded(mut found: Vec<Function>) -> Vec<Function> {
     found
 }
 
-/// As the engine's own metadata has them, before their form is known.
+/// Functions from the engine's metadata, before their form is known.
 pub(super) fn collect(engine: &Engine, language: bool) -> Vec<(Function, u64)> {
     let read = |info: rhai::FuncInfo| -> Option<(Function, u64)> {
         let facts = info.metadata;
-        // and what answers for all types where none has an index of its own
+        // excludes the fallbacks for types without an index of their own
         let of_any = facts.name.starts_with("index$") && facts.param_types.first() == Some(&TypeId::of::<Dynamic>());
         let hidden = facts.name.starts_with('_') || facts.name.contains("anon$") || of_any;
         if hidden || facts.access == rhai::FnAccess::Private {
@@ -192,7 +192,7 @@ pub(super) fn collect(engine: &Engine, language: bool) -> Vec<(Function, u64)> {
     found
 }
 
-/// Name and type of a native parameter; a receiver keeps its `&mut`, by which `shaped` knows it.
+/// Name and type of a native parameter; a receiver keeps its `&mut`, by which `shaped` recognizes it.
 fn native_parameter(info: Option<&impl ToString>) -> (String, String) {
     let info = info.map(ToString::to_string).unwrap_or_default();
     let (name, kind) = info.split_once(':').unwrap_or((info.as_str(), ""));
@@ -200,7 +200,7 @@ fn native_parameter(info: Option<&impl ToString>) -> (String, String) {
     (if name.is_empty() { "x".to_string() } else { name.to_string() }, kind.trim().to_string())
 }
 
-/// Finds how the function is written. Setters and the printing functions are no verbs of their own.
+/// Determines the form of a function. Setters and printing functions are not verbs of their own.
 fn shaped(mut function: Function) -> Option<Function> {
     if ["to_string", "to_debug", "print", "debug"].contains(&function.name.as_str()) && function.noun != "language" {
         return None;
@@ -225,7 +225,7 @@ fn shaped(mut function: Function) -> Option<Function> {
     Some(function)
 }
 
-/// A Rust type as scripts call it.
+/// The script name of a Rust type.
 pub fn script_type(rust: &str) -> String {
     let compact: String = rust.replace("& mut", "&mut").split_whitespace().collect::<Vec<_>>().join(" ");
     let mut kind = compact.trim().trim_start_matches('&').trim_start_matches("mut ").trim().replace(' ', "");
@@ -268,7 +268,7 @@ fn first_argument(arguments: &str) -> &str {
     arguments
 }
 
-/// What can follow a dot: the methods and properties of a type, or of any type where it is not known.
+/// Possible members after a dot: the methods and properties of a type, or of all types if it is unknown.
 pub fn members<'a>(functions: &'a [Function], kind: Option<&str>) -> impl Iterator<Item = &'a Function> {
     let kind = kind.map(plain_type);
     functions.iter().filter(move |function| {
@@ -276,7 +276,7 @@ pub fn members<'a>(functions: &'a [Function], kind: Option<&str>) -> impl Iterat
         let member = matches!(function.form, Form::Method | Form::Property);
         match (&kind, member) {
             (Some(kind), true) => receiver == "any" || plain_type(receiver) == *kind,
-            // a function whose first argument is a value can be written after it too
+            // a function can also be called as a method of its first argument
             (Some(kind), false) => {
                 function.form == Form::Function && !function.name.contains("::") && plain_type(receiver) == *kind
             }
@@ -285,7 +285,7 @@ pub fn members<'a>(functions: &'a [Function], kind: Option<&str>) -> impl Iterat
     })
 }
 
-/// The type that a call gives, as far as its overloads agree: of a function, or of a method of the type `receiver`.
+/// The return type of a call, if its overloads agree: of a function, or of a method of the type `receiver`.
 pub fn returns<'a>(functions: &'a [Function], name: &str, receiver: Option<&str>) -> &'a str {
     let called = |function: &&Function| function.name == name;
     let mut kinds: Vec<&str> = match receiver {

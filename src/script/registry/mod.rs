@@ -1,5 +1,5 @@
-//! The registry: every function that scripts can call, with what it says about itself. Help, errors, the checker
-//! and the tests of the examples read it.
+//! The registry: every function that scripts can call, with its doc. Help, errors, the checker and the tests of the examples read
+//! it.
 
 pub mod function;
 
@@ -12,7 +12,7 @@ use function::{collect, ordered};
 use rhai::Engine;
 use std::collections::HashMap;
 
-/// Every function, in name order: ours, and with `language` those of Rhai itself too.
+/// Every function, sorted by name: levain's, and with `language` also Rhai's own.
 pub fn functions(host: &Host, language: bool) -> Vec<Function> {
     let mut nouns: HashMap<(String, u64), &str> = HashMap::new();
     for (noun, module) in host.nouns() {
@@ -32,7 +32,7 @@ pub fn functions(host: &Host, language: bool) -> Vec<Function> {
     ordered(found)
 }
 
-/// Every function that a person writes, for Tab and hints: Rhai's own too, and no inner parts.
+/// Every function for Tab and hints: includes Rhai's own, excludes internal ones.
 pub fn shown(host: &Host) -> Vec<Function> {
     let mut functions = functions(host, true);
     functions.retain(|function| !function.is_inner);

@@ -1,4 +1,4 @@
-//! Tests: `fn test_…()` in scripts, golden transcripts, and the examples in docs; several at a time, each by itself.
+//! Tests: `fn test_…()` in scripts, golden transcripts, and the examples in docs; several in parallel, each isolated.
 
 mod run;
 mod timeout;
@@ -14,23 +14,23 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use timeout::Timeouts;
 
-/// One test: what it is called, and what became of it.
+/// One test: its name and its result.
 pub struct Outcome {
     pub name: String,
     pub fault: Option<Fault>,
     pub time: Duration,
-    /// Whether it was run; else the fault says why not.
+    /// Whether it ran; otherwise the fault is the reason.
     pub ran: bool,
 }
 
 impl Outcome {
-    /// What could not be run.
+    /// The outcome of a test that could not run.
     fn fault(name: String, fault: Fault) -> Outcome {
         Outcome { name, fault: Some(fault), time: Duration::ZERO, ran: false }
     }
 }
 
-/// What one thread does in one go, with an engine of its own.
+/// One unit of work of a thread, with its own engine.
 enum Job {
     /// The tests of a file.
     File(PathBuf),
@@ -46,27 +46,27 @@ impl Job {
     }
 }
 
-/// How many examples of docs share an engine.
+/// Number of doc examples that share an engine.
 const EXAMPLES: usize = 50;
 
-/// Collects tests, and runs them.
+/// Collects and runs tests.
 pub struct Suite {
     host: Host,
     filter: Option<String>,
-    /// A test that takes longer is ended.
+    /// Time limit of a test.
     pub limit: Duration,
-    /// Transcripts become what the scripts print now.
+    /// Overwrites transcripts with the current output.
     pub bless: bool,
     jobs: Vec<Job>,
     pub outcomes: Vec<Outcome>,
-    /// The transcripts that were rewritten.
+    /// The rewritten transcripts.
     pub blessed: Vec<PathBuf>,
-    /// What looks like a test and is none.
+    /// Functions that look like tests but are not.
     pub left_out: Vec<String>,
 }
 
 impl Suite {
-    /// A suite that runs the tests whose name holds `filter`.
+    /// A suite that runs the tests whose name contains `filter`.
     pub fn new(filter: Option<&str>) -> Suite {
         let host = Host::new();
         host.output.capture();
@@ -104,8 +104,8 @@ impl Suite {
         self.outcomes.iter().filter_map(|outcome| outcome.fault.as_ref().map(|fault| (outcome.name.as_str(), fault)))
     }
 
-    /// The tests of a file: its `fn test_…()`, or the whole of it when it has none. Where there is a transcript `NAME.out`, what
-    /// the whole of it prints is compared with that too. Of a Markdown file, its examples.
+    /// Adds the tests of a file: its `fn test_…()`, or the whole file if it has none. If there is a transcript `NAME.out`, the
+    /// output of the whole file is also compared with it. For a Markdown file, adds its examples.
     pub fn file(&mut self, path: &Path) {
         if path.extension().is_none_or(|ending| ending != "md") {
             return self.jobs.push(Job::File(path.to_path_buf()));
@@ -117,7 +117,7 @@ impl Suite {
         }
     }
 
-    /// Every test below a folder, in name order: of scripts, and of documents.
+    /// Adds every test below a folder, sorted by name: scripts and documents.
     pub fn folder(&mut self, path: &Path) {
         let found = walk::files(path, &["rhai", "md", "out"]);
         for file in &found.files {
@@ -132,7 +132,7 @@ impl Suite {
         self.outcomes.extend(found.faults.into_iter().map(|fault| Outcome::fault(name.clone(), fault.into())));
     }
 
-    /// The examples of all native functions and of the standard library.
+    /// Adds the examples of all native functions and of the standard library.
     pub fn docs(&mut self) {
         self.examples(registry::examples(&self.host));
     }
@@ -141,7 +141,7 @@ impl Suite {
         self.jobs.extend(examples.chunks(EXAMPLES).map(|some| Job::Examples(some.to_vec())));
     }
 
-    /// Runs what was collected, on as many threads as native work uses.
+    /// Runs the collected tests, on as many threads as native work uses.
     pub fn run(&mut self) {
         let jobs = std::mem::take(&mut self.jobs);
         let rules = Rules { filter: self.filter.as_deref(), bless: self.bless };
@@ -164,7 +164,7 @@ impl Suite {
         std::thread::scope(|scope| {
             let threads: Vec<_> = (0..threads)
                 .filter_map(|seat| {
-                    // scripts nest deep
+                    // scripts recurse deeply
                     let thread = std::thread::Builder::new().name(format!("tests {seat}")).stack_size(1 << 29);
                     thread.spawn_scoped(scope, move || work(seat)).ok()
                 })
@@ -195,7 +195,7 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     unpoisoned(mutex.lock())
 }
 
-/// The `.rhai` files below a folder, in name order.
+/// The `.rhai` files below a folder, sorted by name.
 pub fn scripts(folder: &Path) -> Vec<PathBuf> {
     walk::files(folder, &["rhai"]).files
 }

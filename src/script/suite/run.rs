@@ -1,4 +1,4 @@
-//! One thread's part of the tests: a file or some examples, with an engine that nobody else uses.
+//! One thread's share of the tests: a file or some examples, with an engine of its own.
 
 use super::Outcome;
 use super::timeout::Seat;
@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 #[derive(Clone, Copy)]
 pub struct Rules<'a> {
-    /// Only tests whose name holds this.
+    /// Only tests whose name contains this.
     pub filter: Option<&'a str>,
     pub bless: bool,
 }
@@ -22,7 +22,7 @@ pub struct Runner<'a> {
     seat: Seat<'a>,
     pub outcomes: Vec<Outcome>,
     pub blessed: Vec<PathBuf>,
-    /// What looks like a test and is not one.
+    /// Functions that look like tests but are not.
     pub left_out: Vec<String>,
 }
 
@@ -47,7 +47,7 @@ impl<'a> Runner<'a> {
         let compiled = self.host.guard(&name, || Ok(self.host.compile(&name, &text))).and_then(|compiled| compiled);
         let ast = match compiled {
             Ok(ast) => ast,
-            // a transcript may be of just that
+            // a transcript may record this very error
             Err(_) if golden.is_some() => return,
             Err(fault) => return self.outcomes.push(Outcome::fault(name, fault)),
         };
@@ -89,7 +89,7 @@ impl<'a> Runner<'a> {
         }
     }
 
-    /// What a script prints, and the fault that it ends with, beside what it should.
+    /// Compares a script's output and final fault with its transcript.
     fn transcript(&mut self, path: &Path, text: &str, golden: &Path) {
         let name = path.display().to_string();
         let short = path.file_name().unwrap_or_default().to_string_lossy().to_string();
@@ -103,7 +103,7 @@ impl<'a> Runner<'a> {
                 Err(fault) => printed += &fault.to_string(),
                 Ok(_) => {}
             }
-            // the same from wherever it is run
+            // independent of the current folder
             let printed = printed.replace(&name, &short);
             let expected = std::fs::read_to_string(golden)
                 .map_err(|error| crate::Error::io("test", golden, &error))?
@@ -129,7 +129,7 @@ impl<'a> Runner<'a> {
         if self.rules.filter.is_some_and(|filter| !name.contains(filter)) {
             return;
         }
-        // each test draws the same random numbers, whichever ran before it
+        // each test draws the same random numbers, regardless of the order
         crate::rng::seed(0);
         self.host.output.take();
         self.seat.begin(name, &self.host.cancel);
@@ -155,14 +155,14 @@ impl<'a> Runner<'a> {
     }
 }
 
-/// A `fn test_…()` of a script, and why it can't be called.
+/// A `fn test_…()` of a script, and the reason if it can't be called.
 struct Test {
     name: String,
     fault: Option<Fault>,
 }
 
-/// The tests of a script, in its order. A `fn test_…` that takes arguments is one too, and can't be called, unless it is what
-/// a test of the same name calls.
+/// The tests of a script, in order. Includes a `fn test_…` with arguments, which can't be called, unless a test of the same name
+/// calls it.
 fn tests(ast: &AST, source: &str, text: &str) -> Vec<Test> {
     let named = |f: &ScriptFnMetadata| f.name.starts_with("test_");
     let functions: Vec<_> = ast.iter_functions().filter(named).collect();
@@ -181,7 +181,7 @@ fn tests(ast: &AST, source: &str, text: &str) -> Vec<Test> {
     found.into_iter().map(|(_, test)| test).collect()
 }
 
-/// Functions that nobody calls, named nearly as a test is: `fn testSum()`, `fn tests_sum()`, `fn test1()`.
+/// Uncalled functions with names similar to a test's: `fn testSum()`, `fn tests_sum()`, `fn test1()`.
 fn misnamed(ast: &AST, text: &str) -> impl Iterator<Item = String> {
     let is_called = |name: &str| text.matches(&format!("{name}(")).count() > 1;
     let is_misnamed =

@@ -7,10 +7,10 @@ use crate::sync::unpoisoned;
 use std::sync::{Condvar, Mutex};
 use std::time::{Duration, Instant};
 
-/// After the limit a test has so long to notice that it should end.
+/// Time after the limit in which a test can end by itself.
 const GRACE: Duration = Duration::from_secs(10);
 
-/// A test that runs.
+/// A running test.
 struct Running {
     name: String,
     since: Instant,
@@ -20,13 +20,13 @@ struct Running {
 
 pub struct Timeouts {
     limit: Duration,
-    /// What each thread runs.
+    /// The running test of each thread.
     seats: Vec<Mutex<Option<Running>>>,
     over: Mutex<bool>,
     bell: Condvar,
 }
 
-/// The place of one thread.
+/// The slot of one thread.
 #[derive(Clone, Copy)]
 pub struct Seat<'a> {
     watch: &'a Timeouts,
@@ -43,7 +43,7 @@ impl Timeouts {
         Seat { watch: self, index }
     }
 
-    /// Watches until the end.
+    /// Watches until the suite ends.
     pub fn guard(&self) {
         let pause = Duration::from_millis(50).min(self.limit.max(Duration::from_millis(1)));
         let mut over = lock(&self.over);
@@ -62,7 +62,7 @@ impl Timeouts {
             running.cancel.request();
         }
         if time > self.limit + GRACE {
-            // a native loop that never looks up can't be stopped from here
+            // a native loop that never checks for cancellation can't be stopped from here
             let limit = self.limit.as_secs_f64();
             let name = &running.name;
             output::show(&format!(
@@ -72,7 +72,7 @@ impl Timeouts {
         }
     }
 
-    /// Lets the guard go.
+    /// Stops the watch.
     pub fn end(&self) {
         *lock(&self.over) = true;
         self.bell.notify_all();
@@ -85,7 +85,7 @@ impl Seat<'_> {
         lock(&self.watch.seats[self.index]).replace(running);
     }
 
-    /// How long the test took, and whether it was asked to end.
+    /// Duration of the test, and whether it was asked to stop.
     pub fn end(&self) -> (Duration, bool) {
         let running = lock(&self.watch.seats[self.index]).take();
         running.map_or((Duration::ZERO, false), |running| (running.since.elapsed(), running.late))

@@ -4,18 +4,18 @@ use crate::Error;
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
-/// What a walk found, in name order.
+/// The files found, sorted by name.
 #[derive(Default)]
 pub struct Found {
     pub files: Vec<PathBuf>,
-    /// Folders that can't be read.
+    /// Unreadable folders.
     pub faults: Vec<Error>,
-    /// Where the folders on the way really are: each is walked once, also where links go in a circle.
+    /// Real paths of the visited folders: each is walked once, even if links form a cycle.
     seen: HashSet<PathBuf>,
 }
 
-/// The files below `folder` whose names end in one of `endings`. What is hidden is left out, and so are folders that a tool
-/// has marked as its cache (`CACHEDIR.TAG`), as cargo's `target` is.
+/// The files below `folder` whose names end in one of `endings`. Skips hidden entries, and folders that a tool has marked as its
+/// cache (`CACHEDIR.TAG`), such as cargo's `target`.
 pub fn files(folder: &Path, endings: &[&str]) -> Found {
     let mut found = Found::default();
     found.walk(folder, endings);
@@ -32,10 +32,10 @@ impl Found {
             Ok(entries) => entries,
             Err(error) => return self.faults.push(Error::io("test", folder, &error)),
         };
-        // below the folder that one is in, names stand by themselves
+        // below the current folder, names need no prefix
         let place = |name: std::ffi::OsString| if folder == Path::new(".") { name.into() } else { folder.join(name) };
         let mut paths: Vec<PathBuf> = entries.flatten().map(|entry| place(entry.file_name())).collect();
-        // what is there itself before what a link leads to
+        // real entries before link targets
         paths.sort_by_key(|path| (path.is_symlink() && path.is_dir(), path.clone()));
         for path in paths {
             if path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.')) {

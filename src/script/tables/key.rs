@@ -1,4 +1,4 @@
-//! One key of an option table, from a native table or from what is written in Rhai.
+//! One key of an option table, from a native table or from Rhai source.
 
 use super::source::Entry;
 use super::tree::choice;
@@ -6,28 +6,28 @@ use crate::script::notebook::scan;
 use crate::script::options::{Kind, Opt, kind_name};
 use rhai::{Dynamic, Expr, FnPtr, Position};
 
-/// One key that a verb takes.
+/// One key that a verb accepts.
 #[doc(hidden)]
 #[derive(Clone, Debug)]
 pub struct OptionKey {
     pub name: String,
-    /// `Kind::Text` where `words` has those that it takes.
+    /// `Kind::Text` if `words` lists the accepted values.
     pub kind: Kind,
     pub words: Vec<String>,
-    /// As it is written; empty where there is none.
+    /// As written; empty if there is none.
     pub default: String,
     pub doc: String,
-    /// Words under which it is looked for.
+    /// Search terms.
     pub also: Vec<String>,
 }
 
 impl OptionKey {
-    /// What a value of it has to be, in words.
+    /// The accepted values, in words.
     pub fn takes(&self) -> String {
         if self.words.is_empty() { kind_name(self.kind).to_string() } else { self.words.join(", ") }
     }
 
-    /// What it means, and the words that it takes.
+    /// Its doc, and the accepted words.
     pub fn about(&self) -> String {
         let words = self.words.join(", ");
         match (self.doc.is_empty(), words.is_empty()) {
@@ -52,7 +52,7 @@ impl From<&Opt> for OptionKey {
     }
 }
 
-/// The key that an entry of a map of defaults declares; `told`: with its default and doc, for people.
+/// The key that an entry of a map of defaults declares; `told`: with its default and doc, for display.
 pub fn key(entry: Entry, told: bool) -> OptionKey {
     let (value, words) = choice(&entry.value, entry.source.ast).unwrap_or((&entry.value, Vec::new()));
     let (doc, also) = if told { comment(entry.source.text, entry.position) } else { Default::default() };
@@ -66,7 +66,7 @@ pub fn key(entry: Entry, told: bool) -> OptionKey {
     }
 }
 
-/// The kind of a default; one of `()` takes anything.
+/// The kind of a default; `()` accepts any value.
 fn kind(default: &Expr) -> Kind {
     match default {
         Expr::IntegerConstant(..) => Kind::Int,
@@ -92,7 +92,7 @@ fn literal(value: &Dynamic) -> Kind {
     }
 }
 
-/// Where a position stands in a text, in bytes.
+/// Byte offset of a position in a text.
 fn offset(text: &str, position: Position) -> Option<usize> {
     let line = text.split_inclusive('\n').take(position.line()?.checked_sub(1)?).map(str::len).sum::<usize>();
     let before = position.position()?.checked_sub(1)?;
@@ -100,7 +100,7 @@ fn offset(text: &str, position: Position) -> Option<usize> {
     Some(line + column)
 }
 
-/// A value as it is written, up to the comma or bracket behind it.
+/// A value as written, up to the comma or bracket after it.
 fn written(text: &str, value: &Expr) -> String {
     let Some(rest) = offset(text, value.start_position()).and_then(|at| text.get(at..)) else { return String::new() };
     // no default is longer
@@ -125,7 +125,7 @@ fn written(text: &str, value: &Expr) -> String {
     if found == "()" { String::new() } else { found }
 }
 
-/// What the comment at the end of a key's line says, and the words after its `also:`.
+/// The comment at the end of a key's line, and the words after its `also:`.
 fn comment(text: &str, position: Position) -> (String, Vec<String>) {
     let line = position.line().and_then(|line| text.lines().nth(line.checked_sub(1)?)).unwrap_or_default();
     let comment = scan::parts(line).into_iter().find(|part| part.kind == scan::Kind::Comment);

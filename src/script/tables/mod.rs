@@ -1,7 +1,7 @@
-//! Option tables: the keys that a verb takes, native or written in Rhai. The checker, Tab and help read them here.
+//! Option tables: the keys that a verb accepts, native or written in Rhai. The checker, Tab and help read them here.
 //!
-//! The table of a function that is written in Rhai is read off its syntax tree, without running it: it is what stands
-//! before the parameter in `options("who", DEFAULTS, given)`, with constants of this module and of others looked up.
+//! The table of a function written in Rhai is read from its syntax tree, without running it: it is the argument before the
+//! parameter in `options("who", DEFAULTS, given)`, with constants of this module and of others looked up.
 
 mod key;
 mod reader;

@@ -7,29 +7,29 @@ use super::uses::Handed;
 use crate::script::options::Opt;
 use rhai::Expr;
 
-/// What a host knows of options.
+/// A host's knowledge of options.
 pub trait Known {
     /// The tables of native verbs.
     fn option_tables(&self) -> &[(&'static str, &'static [Opt])];
-    /// Whether the last of so many parameters of a native verb, a receiver among them, is options.
+    /// Whether the last of this number of parameters of a native verb, including a receiver, is options.
     fn ends_with_options(&self, verb: &str, count: usize) -> bool;
-    /// Text and tree of a module of the standard library that is loaded.
+    /// Text and tree of a loaded standard library module.
     fn module_source(&self, module: &str) -> Option<Source<'_>>;
 }
 
 /// Finds an imported file by its name.
 type Imported<'a> = Box<dyn Fn(&str) -> Option<Source<'a>> + 'a>;
 
-/// Reads tables: of native verbs, of modules by name.
+/// Reads tables: of native verbs, and of modules by name.
 pub struct Reader<'a> {
     host: &'a dyn Known,
-    /// Imported files, before the modules of the standard library.
+    /// Imported files; take precedence over standard library modules.
     imported: Imported<'a>,
-    /// Defaults and docs are read too: for people.
+    /// Whether to read defaults and docs too, for display.
     told: bool,
 }
 
-/// Constants that name one another, and functions that hand their options on, are followed so far.
+/// Maximum depth of constants that refer to others, and of functions that pass their options on.
 const DEEP: usize = 8;
 
 impl<'a> Reader<'a> {
@@ -42,7 +42,7 @@ impl<'a> Reader<'a> {
         Reader { told: true, ..self }
     }
 
-    /// The keys that a function takes in its parameter at `place`; `None` where it does not say.
+    /// The keys that a function accepts in its parameter at `place`; `None` if unknown.
     pub fn taken(&self, home: Source<'a>, function: &str, count: usize, place: usize) -> Option<Vec<OptionKey>> {
         self.taken_within(home, function, count, place, DEEP)
     }
@@ -66,7 +66,7 @@ impl<'a> Reader<'a> {
         used.handed.iter().find_map(|handed| self.handed(home, handed, depth))
     }
 
-    /// What the function takes to which a parameter is handed on.
+    /// The keys accepted by the function that a parameter is passed on to.
     fn handed(&self, home: Source<'a>, to: &Handed, depth: usize) -> Option<Vec<OptionKey>> {
         if to.module.is_empty() {
             let own = self.taken_within(home, &to.name, to.count, to.place, depth);
@@ -76,19 +76,19 @@ impl<'a> Reader<'a> {
         self.taken_within(self.source(home, &to.module)?, &to.name, to.count, to.place, depth)
     }
 
-    /// The keys of a native verb, those of all its types together.
+    /// The keys of a native verb, for all its types together.
     pub fn native(&self, verb: &str) -> Option<Vec<OptionKey>> {
         let tables = self.host.option_tables().iter().filter(|(name, _)| *name == verb);
         let keys: Vec<OptionKey> = tables.flat_map(|(_, table)| table.iter().map(OptionKey::from)).collect();
         (!keys.is_empty()).then_some(keys)
     }
 
-    /// The keys of defaults that are constant.
+    /// The keys of constant defaults.
     pub fn keys(&self, home: Source<'a>, defaults: &Expr) -> Option<Vec<OptionKey>> {
         Some(self.entries(home, defaults)?.into_iter().map(|entry| key(entry, self.told)).collect())
     }
 
-    /// The keys of a map that is constant: written out, named, or a sum of such.
+    /// The keys of a constant map: a literal, a name, or a sum of these.
     pub fn entries(&self, home: Source<'a>, map: &Expr) -> Option<Vec<Entry<'a>>> {
         self.entries_within(home, map, DEEP)
     }
@@ -122,7 +122,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// What stands before `::`.
+    /// The module before `::`.
     fn source(&self, home: Source<'a>, name: &str) -> Option<Source<'a>> {
         if name == "global" { Some(home) } else { (self.imported)(name).or_else(|| self.host.module_source(name)) }
     }

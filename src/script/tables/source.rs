@@ -1,10 +1,10 @@
-//! Texts that tables are read from, and the entries of maps in them.
+//! Texts with option tables, and the entries of their maps.
 
 use super::tree::choice;
 use super::uses::Uses;
 use rhai::{AST, Expr, Position};
 
-/// A text with its syntax tree: what was written, nothing folded.
+/// A text with its syntax tree as written, unfolded.
 #[derive(Clone, Copy)]
 pub struct Source<'a> {
     pub text: &'a str,
@@ -12,7 +12,7 @@ pub struct Source<'a> {
     pub uses: &'a Uses,
 }
 
-/// A key of a map that is written out, with its value.
+/// A key of a map literal, with its value.
 pub struct Entry<'a> {
     pub name: String,
     pub position: Position,
@@ -21,7 +21,7 @@ pub struct Entry<'a> {
 }
 
 impl<'a> Entry<'a> {
-    /// The text that it stands in.
+    /// The text that contains it.
     pub fn text(&self) -> &'a str {
         self.source.text
     }

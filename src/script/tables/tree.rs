@@ -1,11 +1,11 @@
-//! What option tables are made of in a syntax tree.
+//! Helpers to read option tables from a syntax tree.
 
 use rhai::{AST, ASTFlags, ASTNode, BinaryExpr, Expr, FnCallExpr, Position, Stmt};
 
-/// Verbs that leave a map as it is.
+/// Verbs that do not change a map.
 pub const READS: &[&str] = &["get", "keys", "values", "len", "contains", "is_empty", "to_json", "to_string"];
 
-/// The verb that a chain begins with, behind its first dot.
+/// The verb after the first dot of a chain.
 pub fn method(rest: &Expr) -> Option<&str> {
     match rest {
         Expr::MethodCall(call, _) => Some(call.name.as_str()),
@@ -14,7 +14,7 @@ pub fn method(rest: &Expr) -> Option<&str> {
     }
 }
 
-/// What a chain is of: the `a` of `a.b[c].d`.
+/// The root of a chain: the `a` of `a.b[c].d`.
 pub fn root(chain: &Expr) -> &Expr {
     match chain {
         Expr::Dot(parts, ..) | Expr::Index(parts, ..) => root(&parts.lhs),
@@ -29,7 +29,7 @@ pub enum Link<'e> {
     Index(&'e Expr),
 }
 
-/// The steps of a chain behind its root: of `a.b[c].d(e)`, `b`, `c` and `d`.
+/// The steps of a chain after its root: for `a.b[c].d(e)`, `b`, `c` and `d`.
 pub fn links(chain: &Expr) -> Vec<Link<'_>> {
     let mut found = Vec::new();
     match chain {
@@ -46,7 +46,7 @@ pub fn links(chain: &Expr) -> Vec<Link<'_>> {
     found
 }
 
-/// The steps behind a dot: rhai nests chains to the right.
+/// The steps after a dot: rhai nests chains to the right.
 fn behind<'e>(rest: &'e Expr, found: &mut Vec<Link<'e>>) {
     match rest {
         Expr::MethodCall(call, position) => found.push(Link::Call(call, *position)),
@@ -77,8 +77,8 @@ fn indexed<'e>(parts: &'e BinaryExpr, flags: ASTFlags, found: &mut Vec<Link<'e>>
     }
 }
 
-/// Where a verb is called in a chain on a variable that its closure captured: the chain holds the variable, and the closure
-/// can't have it.
+/// Position of a verb call on a variable that its own closure captured: the chain has locked the variable, so the closure can't
+/// access it.
 pub fn race(chain: &Expr) -> Option<(&FnCallExpr, Position)> {
     let (Expr::Dot(parts, ..) | Expr::Index(parts, ..)) = chain else { return None };
     let Expr::Variable(held, ..) = &parts.lhs else { return None };
@@ -89,10 +89,10 @@ pub fn race(chain: &Expr) -> Option<(&FnCallExpr, Position)> {
     })
 }
 
-/// Whether an argument is a closure that captured a variable, or holds one.
+/// Whether an argument is a closure that captured a variable, or contains one.
 fn captures(argument: &Expr, name: &str) -> bool {
     match argument {
-        // a closure that captures begins with what it shares
+        // a closure with captures begins with its shared variables
         Expr::Stmt(block) => block.statements().iter().any(|statement| match statement {
             Stmt::Share(shared) => shared.iter().any(|(ident, _)| ident.name == name),
             _ => false,
@@ -103,7 +103,7 @@ fn captures(argument: &Expr, name: &str) -> bool {
     }
 }
 
-/// Defaults and given of a call of `options`.
+/// The defaults and the given map of a call of `options`.
 pub fn laid_over(call: &FnCallExpr) -> Option<(&Expr, &Expr)> {
     match call.args.as_slice() {
         [defaults, given] | [_, defaults, given] if call.name == "options" && call.namespace.is_empty() => {
@@ -113,7 +113,7 @@ pub fn laid_over(call: &FnCallExpr) -> Option<(&Expr, &Expr)> {
     }
 }
 
-/// The defaults of every call of `options` in a tree, and where it stands.
+/// The defaults of every call of `options` in a tree, with positions.
 pub fn defaults(ast: &AST) -> Vec<(Expr, Position)> {
     let mut found = Vec::new();
     ast.walk(&mut |path: &[ASTNode]| {
@@ -128,7 +128,7 @@ pub fn defaults(ast: &AST) -> Vec<(Expr, Position)> {
     found
 }
 
-/// A constant of the top level.
+/// A top-level constant.
 pub fn constant<'a>(ast: &'a AST, name: &str) -> Option<&'a Expr> {
     ast.statements().iter().rev().find_map(|statement| match statement {
         Stmt::Var(parts, flags, _) if flags.intersects(ASTFlags::CONSTANT) && parts.0.name == name => Some(&parts.1),

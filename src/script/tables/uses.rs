@@ -1,4 +1,4 @@
-//! How functions that are written in Rhai use their parameters: what lies below them, and to whom they are handed on.
+//! How functions written in Rhai use their parameters: the defaults merged under them, and the calls they are passed to.
 
 use super::tree::{READS, laid_over, method, root};
 use rhai::{AST, ASTNode, Expr, FnCallExpr, Position, ScriptFuncDef, Shared, Stmt};
@@ -7,19 +7,19 @@ use std::collections::HashMap;
 /// How each function of a text, by name and number of parameters, uses its parameters.
 pub struct Uses(pub(super) HashMap<(String, usize), Vec<Use>>);
 
-/// How a function uses one of its parameters.
+/// The uses of one parameter.
 #[derive(Default)]
 pub struct Use {
     name: String,
-    /// What it is laid over.
+    /// The defaults that it is merged over.
     pub defaults: Option<Expr>,
-    /// Calls that get it.
+    /// Calls that receive it.
     pub handed: Vec<Handed>,
-    /// It is not what was given any more.
+    /// It was changed before.
     pub changed: bool,
 }
 
-/// A call that gets a parameter as one of its arguments.
+/// A call that receives a parameter as an argument.
 pub struct Handed {
     pub module: String,
     pub name: String,
@@ -29,7 +29,7 @@ pub struct Handed {
     pub receivers: usize,
 }
 
-/// A function, and where its body begins and ends.
+/// A function with the start and end of its body.
 struct Body {
     start: (Option<usize>, Option<usize>),
     end: (Option<usize>, Option<usize>),
@@ -38,7 +38,7 @@ struct Body {
 }
 
 impl Uses {
-    /// Reads them in one walk.
+    /// Collects all uses in one walk.
     pub fn of(ast: &AST) -> Uses {
         let place = |position: Position| (position.line(), position.position());
         let body = |function: &Shared<ScriptFuncDef>| Body {
@@ -53,7 +53,7 @@ impl Uses {
             let Some(node) = path.last() else { return true };
             let at = place(node.position());
             let begun = bodies.partition_point(|body| body.start <= at);
-            // the innermost: a closure has what it captures as parameters of its own
+            // the innermost: a closure's captures are its own parameters
             if let Some(body) = bodies[..begun].iter_mut().rev().find(|body| at <= body.end) {
                 body.uses.iter_mut().for_each(|used| used.note(node));
             }

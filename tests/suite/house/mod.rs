@@ -1,4 +1,4 @@
-//! The floors of the house: who may use whom, in every file. What else there is about structure is for people.
+//! The floors of the house: which file may use which. Other rules of structure are left to people.
 
 mod source;
 
@@ -23,13 +23,13 @@ const FLOORS: &[&[&str]] = &[
     &["serve"],
 ];
 
-/// Beside the floors: what shows things to people. It uses the ground, and every floor above the ground may use it.
+/// Beside the floors: output for people. It uses the ground, and every floor above the ground may use it.
 const BESIDE: &str = "plot";
 
-/// What may use what else: (user, used, why). An arrow up the floors is a fault until it stands here with a reason.
+/// Further allowed uses: (user, used, why). An arrow up the floors is a fault unless it is listed here with a reason.
 const ARROWS: &[(&str, &str, &str)] = &[];
 
-/// Files of a noun that use each other in a circle: part of their names, and the reason.
+/// Files of a noun that use each other in a cycle: part of their names, and the reason.
 const CIRCLES: &[(&[&str], &str)] = &[(
     &["tensor/flow.rs", "tensor/grads.rs", "tensor/tape.rs", "tensor/timing.rs"],
     "one idea: a tensor gives gradients, and gradients flow along tensors",
@@ -81,13 +81,13 @@ const CRATES: &[(&str, &[&str])] = &[
     ("jupyter_zmq_client", &["cli"]),
 ];
 
-/// The longest that a file may be.
+/// Maximum length of a file.
 const LINES: usize = 400;
 
-/// Files that are longer, and the reason.
+/// Longer files, and the reason.
 const LONG: &[(&str, &str)] = &[];
 
-/// Where a file belongs: its noun, or the name of a file of the ground.
+/// The owner of a file: its noun, or the name of a file of the ground.
 fn noun(file: &str) -> &str {
     file.split('/').next().unwrap_or(file).trim_end_matches(".rs")
 }
@@ -100,7 +100,7 @@ fn floor(noun: &str) -> Option<usize> {
     FLOORS.iter().position(|floor| floor.contains(&noun))
 }
 
-/// Whether a file may use one of another noun.
+/// Whether a file may use a file of another noun.
 fn may_use(user: &str, used: &str) -> bool {
     let (mine, other) = (noun(user), noun(used));
     if mine == other || ARROWS.iter().any(|(from, to, _)| user.starts_with(from) && used.starts_with(to)) {
@@ -129,7 +129,7 @@ fn may_use(user: &str, used: &str) -> bool {
     }
 }
 
-/// What to do about an arrow that is not allowed.
+/// The remedy for a forbidden arrow.
 fn advice(user: &str, used: &str) -> &'static str {
     match (noun(user), noun(used)) {
         ("script", _) => "script knows no noun: `src/nouns.rs` lists them, and what both need lies on the ground",
@@ -165,7 +165,7 @@ fn files_of_a_noun_use_each_other_in_no_circle() {
     let uses = house.uses();
     let ground = |file: &str| floor(noun(file)) == Some(0);
     let counts = |from: &str, to: &str| {
-        // a folder's `mod.rs` puts its files together, and they may use what it holds for all of them
+        // a folder's `mod.rs` combines its files, and they may use its shared items
         let roof = from.strip_suffix("mod.rs").is_some_and(|folder| to.starts_with(folder));
         !roof && (noun(from) == noun(to) || ground(from) && ground(to))
     };
@@ -248,7 +248,7 @@ fn a_type_of_scripts_has_one_name() {
     for file in House::read().files {
         let text = std::fs::read_to_string(&file.path).unwrap();
         for found in text.split(REGISTERS).skip(1) {
-            // `Natives` passes on what a host program names
+            // `Natives` passes on the names of a host program
             let Some((path, name)) = found.split_once(">(\"") else { continue };
             let (path, name) = (path.rsplit("::").next().unwrap(), name.split('"').next().unwrap());
             assert!(path == name, "{}: {path} in Rust is {name} to scripts", file.path.display());
@@ -268,7 +268,7 @@ fn names_crate(code: &str, name: &str) -> bool {
         })
 }
 
-/// What a library does not do to its host.
+/// Things that a library must not do to its host.
 #[test]
 fn the_library_has_manners() {
     const SIGNS: &[(&str, &[&str])] = &[
@@ -286,7 +286,7 @@ fn the_library_has_manners() {
     let mut wrong = Vec::new();
     for file in &house.files {
         for (sign, allowed) in SIGNS {
-            // `eprintln!` is no output
+            // `eprintln!` is not output
             let found = file.code.match_indices(sign).any(|(at, _)| !file.code[..at].ends_with('e'));
             if found && !allowed.iter().any(|place| file.name.starts_with(place)) {
                 wrong.push(format!(
@@ -312,8 +312,8 @@ fn code(path: &Path) -> String {
     source::bare(&std::fs::read_to_string(path).unwrap())
 }
 
-/// Where `unsafe` may stand beside `kernel/`, and how often: mapping files, setting variables before the first thread, calling MPI, and
-/// asking whether `nohup` ignores a signal.
+/// Where `unsafe` is allowed beside `kernel/`, and how often: mapping files, setting variables before the first thread, calling
+/// MPI, and checking whether `nohup` ignores a signal.
 const UNSAFE: &[(&str, usize)] = &[
     ("src/cli/interrupt.rs", 2),
     ("src/cli/mod.rs", 1),
@@ -345,7 +345,7 @@ fn unsafe_lives_in_the_kernels_and_says_why_it_is_sound() {
             wrong.push(format!("{name}: {} unsafe, {allowed} allowed", found.len()));
         }
         for at in found {
-            // what a caller must promise, or why this is so: in the lines above, as far as they belong to it
+            // the caller's obligations, or the reason: in the lines above, as far as they belong to it
             let above = lines[..at].iter().rev().take(8);
             let told = above.take_while(|line| !line.trim().is_empty()).any(|line| {
                 ["// SAFETY: ", "/// # Safety", "// # Safety"].iter().any(|mark| line.trim_start().starts_with(mark))
@@ -359,13 +359,13 @@ fn unsafe_lives_in_the_kernels_and_says_why_it_is_sound() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// Files are opened behind one gate, which holds paths against what a script may use. `cli` is the user's own hand,
-/// benchmarks and the suite run whole scripts, and the rest reads what the system says of itself.
+/// Files are opened behind one gate, which checks paths against the script's permissions. `cli` is the user's own hand,
+/// benchmarks and the suite run whole scripts, and the rest reads what the system reports about itself.
 #[test]
 fn files_are_opened_behind_one_gate() {
     const FREE: &[&str] = &[
         "files",
-        // the cache of models, which is no script's
+        // the cache of models, which no script owns
         "hub",
         "regular.rs",
         "limits.rs",
@@ -397,7 +397,7 @@ fn files_are_opened_behind_one_gate() {
             continue;
         }
         for (index, line) in code(&path).lines().enumerate() {
-            // an open file tells of itself, and a checkpoint whether it is there
+            // queries on an open file, and whether a checkpoint exists
             let own = line.starts_with("use ")
                 || ["meta.is_", "facts.is_", "point.exists"].iter().any(|own| line.contains(own));
             if let Some(sign) = SIGNS.iter().find(|sign| !own && line.contains(**sign)) {

@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-/// Where the sources are: the ground with its kernels, and levain on it, which offers the ground's modules under its own name.
+/// Root folders of the sources: the ground with its kernels, and levain on it, which re-exports the ground's modules under its
+/// own name.
 pub const ROOTS: [&str; 2] = ["core/src", "src"];
 
 /// A file below one of the roots.
@@ -14,26 +15,26 @@ pub struct Source {
     pub path: PathBuf,
     /// As modules: `["kernel", "gemm"]`.
     pub module: Vec<String>,
-    /// Without comments and the insides of strings.
+    /// Without comments and string contents.
     pub code: String,
     pub lines: usize,
 }
 
-/// Where a path leads: the file that defines its last item.
+/// Target of a path: the file that defines its last item.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Use {
     pub from: String,
     pub to: String,
-    /// As it is written, made absolute.
+    /// As written, made absolute.
     pub path: String,
 }
 
 pub struct House {
     pub files: Vec<Source>,
     by_module: BTreeMap<Vec<String>, usize>,
-    /// What `pub use` offers under another module's roof: (module, name) to a path.
+    /// Re-exports by `pub use` in another module: (module, name) to a path.
     offered: BTreeMap<(Vec<String>, String), Vec<String>>,
-    /// Modules whose items a module offers whole.
+    /// Modules that a module re-exports whole.
     globs: BTreeMap<Vec<String>, Vec<Vec<String>>>,
 }
 
@@ -61,7 +62,7 @@ impl House {
         self.by_module.contains_key(path)
     }
 
-    /// The file that defines what an absolute path names.
+    /// The file that defines the target of an absolute path.
     fn home(&self, path: &[String], depth: usize) -> Option<&Source> {
         let mut at = 0;
         while at < path.len() && self.is_module(&path[..at + 1]) {
@@ -93,7 +94,7 @@ impl House {
                 self.offered.get(&(module.to_vec(), name.to_string())).is_some_and(|to| to == path)
             };
             for (path, name, module, public) in uses(file, self) {
-                // what a folder's roof offers it does not use
+                // a folder's module does not use its own re-exports
                 if public && (name == "*" || offers(&path, &name, &module)) {
                     continue;
                 }
@@ -105,7 +106,7 @@ impl House {
         found
     }
 
-    /// Groups of files that use one another in a circle, by the edges among them.
+    /// Cycles of files that use one another, by the edges among them.
     pub fn circles(uses: &BTreeSet<(String, String)>) -> Vec<BTreeSet<String>> {
         let mut reach: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
         for (from, to) in uses {
@@ -162,7 +163,7 @@ fn source(root: &Path, path: &Path) -> Source {
     Source { lines: text.lines().count(), code: bare(&text), path: path.to_path_buf(), name, module }
 }
 
-/// A text without comments and the insides of strings. A lifetime is not the start of a character.
+/// A text without comments and string contents. A lifetime is not the start of a character.
 pub fn bare(text: &str) -> String {
     let signs: Vec<char> = text.chars().collect();
     let (mut code, mut at) = (String::with_capacity(text.len()), 0);
@@ -175,7 +176,7 @@ pub fn bare(text: &str) -> String {
                 }
             }
             '"' => {
-                // `r#"`: until the quote and as many signs
+                // `r#"`: until the quote and the same number of signs
                 let hashes = code.chars().rev().take_while(|sign| *sign == '#').count();
                 let raw = code.trim_end_matches('#').ends_with('r');
                 code.push('"');
@@ -219,13 +220,13 @@ fn defines(code: &str, name: &str) -> bool {
     })
 }
 
-/// A path that a file names, absolute: (path, name under which it is known, module in which, whether for others too).
+/// A path used by a file, made absolute: (path, the name it is bound to, module, whether it is public).
 type Named = (Vec<String>, String, Vec<String>, bool);
 
 fn uses(file: &Source, house: &House) -> Vec<Named> {
     let words = tokens(&file.code);
     let mut found = Vec::new();
-    // modules inside the file that are open here, with the depth of their braces
+    // open modules inside the file, with the depth of their braces
     let (mut inner, mut depth): (Vec<(String, usize)>, usize) = (Vec::new(), 0);
     let mut at = 0;
     while at < words.len() {
@@ -270,7 +271,7 @@ fn uses(file: &Source, house: &House) -> Vec<Named> {
     found
 }
 
-/// A path from the crate's root on; `None` for one into another crate, or one whose start another `use` has brought in.
+/// A path from the crate's root on; `None` for a path into another crate, or one whose start another `use` has imported.
 fn absolute(path: &[String], module: &[String], inner: usize, house: &House) -> Option<Vec<String>> {
     let mut at = 0;
     let mut base: Vec<String> = match path.first()?.as_str() {
@@ -306,7 +307,7 @@ fn absolute(path: &[String], module: &[String], inner: usize, house: &House) -> 
     Some(base)
 }
 
-/// Every leaf of a `use`, with the name under which it is known.
+/// Every leaf of a `use`, with the name it is bound to.
 fn tree(words: &[String], before: &[String], leaf: &mut dyn FnMut(&[String], &str)) {
     let mut path = before.to_vec();
     let mut at = 0;

@@ -8,10 +8,10 @@ use levain::tensor::{Array, Device, Rng, Tensor, nn};
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 
-/// The operations whose gradients were checked so far.
+/// The operations whose gradients have been checked.
 static CHECKED: Mutex<BTreeSet<&'static str>> = Mutex::new(BTreeSet::new());
 
-/// Notes what this was computed by.
+/// Records the operation of this tensor.
 pub fn checked(result: &Tensor) {
     CHECKED.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).extend(result.operations());
 }
@@ -31,7 +31,7 @@ fn params(shapes: &[&[usize]], numbers: &[Vec<f64>]) -> Vec<Tensor> {
     shapes.iter().zip(numbers).map(make).collect()
 }
 
-/// A number that depends on every number of the result, differently.
+/// A number that depends on every number of the result, each with a different weight.
 fn objective(result: &Tensor) -> Result<Tensor> {
     let count = result.value().elem_count();
     let mut rng = Rng::new(9);
@@ -84,7 +84,7 @@ const POSITIVE: (f64, f64) = (0.2, 2.0);
 const ABOVE: (f64, f64) = (1.2, 3.0);
 const SHARE: (f64, f64) = (0.05, 0.95);
 
-/// A name, the shapes of the inputs, the range that they are drawn from, and the operation.
+/// A name, the shapes of the inputs, their range, and the operation.
 type Row = (&'static str, &'static [&'static [usize]], (f64, f64), Operation);
 
 #[test]
@@ -459,12 +459,11 @@ fn segment_means() {
     }
 }
 
-/// Operations that change numbers too coarsely for finite differences, whose gradient is the cast back; and those of other devices, whose
-/// gradients tests/foreign holds to the CPU's.
+/// Operations too coarse for finite differences, whose gradient is the cast back; and operations on other devices, whose
+/// gradients tests/foreign compares with the CPU's.
 const BESIDE: &[&str] = &["cast", "to_device", "linear_blocks", "derived", "derived_there", "select_there"];
 
-/// The functions of a file that record an operation: those with a `Tensor::derive` in them, and those that macros make
-/// which have one.
+/// The functions of a file that record an operation: those that contain a `Tensor::derive`, and those of macros that contain one.
 fn recording(text: &str) -> BTreeSet<String> {
     let name = |line: &str| {
         let rest =
@@ -503,7 +502,7 @@ fn recording(text: &str) -> BTreeSet<String> {
     found
 }
 
-/// No operation without a gradient that was checked: a new one fails here until a row of a table above has it.
+/// Every operation has a checked gradient: a new one fails here until a row of a table above covers it.
 #[test]
 fn every_operation_is_checked() {
     arithmetic();

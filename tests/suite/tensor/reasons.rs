@@ -1,5 +1,5 @@
-//! Where the sweep is not PyTorch's, and why: (call, inputs, `error`, `value` or `gradient`, the reason). `*` in a pattern is
-//! any text. A reason that no case needs any longer fails the test.
+//! Differences of the sweep from PyTorch, and why: (call, inputs, `error`, `value` or `gradient`, the reason). `*` in a pattern
+//! is any text. A reason that no case needs fails the test.
 
 const EXACT_REST: &str = "a number is a multiple of the least denormal: the rest is 0; PyTorch's vectors give NaN";
 const WIDE: &str = "halves are computed in f32 and rounded once; PyTorch rounds, or overflows, between its steps";

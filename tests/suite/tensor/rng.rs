@@ -36,7 +36,7 @@ fn rng_streams_are_their_own_and_resume() {
     let saved = serde_json::to_string(&one).unwrap();
     let mut other: Rng = serde_json::from_str(&saved).unwrap();
     assert_eq!(one.next_u64(), other.next_u64());
-    // in one go or in pieces
+    // in one call or in several
     let (mut whole, mut parts) = (vec![0.0f32; 7], vec![0.0f32; 7]);
     Rng::new(3).fill_normal(&mut whole);
     let mut pieces = Rng::new(3);

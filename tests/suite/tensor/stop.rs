@@ -1,4 +1,4 @@
-//! Work on large tensors asks between its parts whether to stop.
+//! Work on large tensors checks for interrupts between its parts.
 
 use levain::cancel::{self, Cancel};
 use levain::tensor::{DType, Tensor, ops};

@@ -1,5 +1,5 @@
-//! Every verb over edge values beside PyTorch: values and gradients of `tests/data/tensor/sweep.jsonl`, which
-//! `sweep.py` beside it makes. What differs is in the list of reasons, or a fault.
+//! Every verb over edge values compared with PyTorch: values and gradients of `tests/data/tensor/sweep.jsonl`, written by
+//! `sweep.py` beside it. A difference is in the list of reasons, or a fault.
 
 use super::reasons::REASONS;
 use levain::tensor::{Array, DType, Device, Tensor};
@@ -49,7 +49,7 @@ impl Numbers {
         made.unwrap().to_dtype(self.dtype).unwrap()
     }
 
-    /// Where they are not what is expected, computed in a dtype that may be narrower than theirs.
+    /// Positions of unexpected numbers, computed in a dtype that may be narrower than theirs.
     fn differs(&self, expected: &Numbers, computed: DType) -> Option<String> {
         if self.dtype != expected.dtype || self.shape != expected.shape {
             return Some(format!("{} not {}", self.line(), expected.line()));
@@ -64,7 +64,7 @@ impl Numbers {
         (self.wholes != expected.wholes).then(|| format!("{:?} not {:?}", self.wholes, expected.wholes))
     }
 
-    /// The largest of the finite numbers, which rounding errors of a sum are proportional to.
+    /// The largest finite number; rounding errors of a sum are proportional to it.
     fn size(&self) -> f64 {
         self.floats.iter().filter(|x| x.is_finite()).fold(0.0, |most, x| x.abs().max(most))
     }
@@ -74,7 +74,7 @@ impl Numbers {
     }
 }
 
-/// Within two units in the last place of halves, and some of others; a sum's terms may be as large as `size`.
+/// Within two units in the last place of half precision, and some of others; a sum's terms may be as large as `size`.
 fn near(a: f64, b: f64, dtype: DType, size: f64) -> bool {
     let (relative, absolute, least) = match dtype {
         DType::F16 => (2e-3, 5e-4, 1.2e-7),
@@ -96,7 +96,7 @@ struct Case {
 }
 
 impl Case {
-    /// The narrowest float among inputs and result: what rounding errors are measured by.
+    /// The narrowest float among inputs and result, the scale of rounding errors.
     fn computed(&self, inputs: &Inputs) -> DType {
         let dtypes = self.inputs.split(' ').map(|name| inputs[name].dtype);
         let all = dtypes.chain(self.answer.iter().map(|answer| answer.dtype));
@@ -145,7 +145,7 @@ fn read() -> (Inputs, Vec<(String, Vec<Case>)>) {
     (inputs, calls)
 }
 
-/// What is different, and in what: `error`, `value` or `gradient`.
+/// A difference, and its kind: `error`, `value` or `gradient`.
 fn ask(
     case: &Case,
     inputs: &Inputs,
@@ -187,7 +187,7 @@ fn ask(
         match (found, grad) {
             (None, None) => {}
             (Some(found), Some(grad)) => {
-                // the sign of a zero says nothing in a gradient
+                // the sign of a zero is meaningless in a gradient
                 let plain = |mut numbers: Numbers| {
                     numbers.floats.iter_mut().for_each(|x| *x += 0.0);
                     numbers
@@ -207,7 +207,7 @@ fn ask(
     Ok(())
 }
 
-/// Whether a text is what a pattern with `*` says.
+/// Whether a text matches a pattern with `*`.
 fn fits(pattern: &str, text: &str) -> bool {
     match pattern.split_once('*') {
         None => pattern == text,

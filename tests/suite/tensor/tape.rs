@@ -1,4 +1,4 @@
-//! The tape: long chains, what it keeps and what it frees.
+//! The tape: long chains, retained and freed memory.
 
 use levain::Error;
 use levain::tensor::{Array, DType, Device, Tensor, no_grad, ops};
@@ -22,7 +22,7 @@ fn keeping(x: &Tensor, kept: Arc<()>) -> Tensor {
 
 #[test]
 fn a_chain_of_50_000_operations() {
-    // on a small stack, as a thread of a test has it
+    // on a small stack, like a test thread's
     let work = || {
         let w = param(&[1.0]);
         let mut x = w.clone();
@@ -47,7 +47,7 @@ fn a_chain_that_is_held_by_what_backward_saved() {
         let w = param(&[1.0]);
         let mut x = w.clone();
         for _ in 0..50_000 {
-            // as an operation that computes its inside again: it keeps a tensor, not numbers
+            // like an operation that recomputes its inside: it keeps a tensor, not numbers
             let inside = x.clone();
             x = Tensor::derive(x.value(), [&w], move |grad, flow| {
                 drop(inside);
@@ -73,7 +73,7 @@ fn what_was_saved_is_freed() {
     drop(loss);
     assert_eq!(Arc::strong_count(&kept), 1);
     assert_eq!(list(&grads.of(&w).unwrap()), [1.0, 1.0]);
-    // and nothing is saved where nothing learns, or nobody will ask
+    // and nothing is saved where nothing is trainable, or gradients are off
     let frozen = keeping(&w.detach(), kept.clone());
     let unrecorded = no_grad(|| keeping(&w, kept.clone()));
     assert_eq!(Arc::strong_count(&kept), 1);

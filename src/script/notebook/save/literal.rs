@@ -1,16 +1,16 @@
-//! Values as a script writes them.
+//! Values as script literals.
 
 use rhai::{Array, Dynamic, Map, Scope};
 use std::fmt;
 
-/// No longer than this, in bytes: what is longer is no longer read by a person.
+/// Maximum length in bytes: longer literals are unreadable.
 const LONGEST: usize = 2000;
 
-/// A variable that an interrupted input changed or made.
+/// A variable that an interrupted input changed or created.
 pub struct Left {
     name: String,
     is_new: bool,
-    /// As a script writes it, where it can.
+    /// Its literal, if it has one.
     value: Option<String>,
 }
 
@@ -25,7 +25,7 @@ impl fmt::Display for Left {
     }
 }
 
-/// The variables that differ, as far as it can be seen: what is behind a handle is not looked at.
+/// The variables that visibly differ: values behind handles are not compared.
 pub fn left(before: &Scope, after: &Scope) -> Vec<Left> {
     let mut found = Vec::new();
     for (name, _, value) in after.iter() {
@@ -40,7 +40,7 @@ pub fn left(before: &Scope, after: &Scope) -> Vec<Left> {
     found
 }
 
-/// A value as a script writes it, if it can be written.
+/// A value as a script literal, if it has one.
 fn literal(value: &Dynamic) -> Option<String> {
     let mut out = String::new();
     write(value, &mut out)?;
@@ -82,7 +82,7 @@ fn write(value: &Dynamic, out: &mut String) -> Option<()> {
     (out.len() <= LONGEST).then_some(())
 }
 
-/// The letters of a text in quotes.
+/// The characters of a quoted text, escaped.
 fn escaped(text: &str, quote: char) -> Option<String> {
     let mut out = String::new();
     for c in text.chars() {

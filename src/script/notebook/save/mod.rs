@@ -1,4 +1,4 @@
-//! A session as a script that runs, and gives what the session gave.
+//! Saves a session as a script that runs and returns the same results.
 
 mod literal;
 mod versions;
@@ -12,14 +12,14 @@ use scan::Kind;
 use std::path::Path;
 use versions::Versions;
 
-/// What takes the place of a part of a text: from where, up to where, and what.
+/// A replacement in a text: start, end, new text.
 type Edit = (usize, usize, String);
 
-/// Operators, whose results the check misses.
+/// Operators, whose unused results the check does not report.
 const SIGNS: &[&str] = &["==", "!=", "<", "<=", ">", ">=", "+", "-", "*", "/", "%", "**", "@"];
 
 impl Notebook {
-    /// The inputs that ran, as a script that is to stand in `folder`.
+    /// The inputs that ran, as a script to be saved in `folder`.
     pub fn script(&mut self, folder: &Path) -> String {
         let engine = &mut self.host.engine;
         let trees: Vec<AST> = self.cells.iter().map(|cell| loosely(engine, &cell.text).unwrap_or_default()).collect();
@@ -38,7 +38,7 @@ impl Notebook {
     }
 }
 
-/// Whether a later input asks for the value of the one before these, as `it`.
+/// Whether a later input uses the value of the input before these, as `it`.
 fn is_asked(later: &[Cell], trees: &[AST]) -> bool {
     let until = later.iter().position(|cell| cell.valued).map_or(later.len(), |next| next + 1);
     trees[..until].iter().any(|tree| {
@@ -53,8 +53,8 @@ fn is_asked(later: &[Cell], trees: &[AST]) -> bool {
     })
 }
 
-/// An input as a part of a script: with its value as `it` where the next ones ask for it, and with imports that are found
-/// from `folder`.
+/// An input as a part of a script: stores its value as `it` if a later input uses it, and makes its import paths relative to
+/// `folder`.
 fn edited(cell: &Cell, tree: &AST, asked: bool, versions: &[Edit], folder: &Path) -> String {
     let mut edits = versions.to_vec();
     edits.extend(imports(cell, tree, folder));
@@ -65,12 +65,12 @@ fn edited(cell: &Cell, tree: &AST, asked: bool, versions: &[Edit], folder: &Path
     ended(&applied(&cell.text, edits), last.is_some_and(|last| !is_named && is_block(last)))
 }
 
-/// The text with other parts in place of some of its own.
+/// Applies the replacements to a text.
 fn applied(text: &str, mut edits: Vec<Edit>) -> String {
     edits.sort_by_key(|(start, ..)| *start);
     let (mut out, mut at) = (String::new(), 0);
     for (start, end, new) in edits {
-        // a function that is taken out takes what is in it along
+        // a removed function removes the edits inside it
         if start >= at && end <= text.len() {
             out += &text[at..start];
             out += &new;
@@ -80,7 +80,7 @@ fn applied(text: &str, mut edits: Vec<Edit>) -> String {
     out + &text[at..]
 }
 
-/// The text with a semicolon behind its last statement: before a comment, and not behind a block.
+/// The text with a semicolon after its last statement: before a comment, and not after a block.
 fn ended(text: &str, is_block: bool) -> String {
     let parts = scan::parts(text);
     let Some(last) = parts.iter().rfind(|part| !matches!(part.kind, Kind::Space | Kind::Comment)) else {
@@ -99,7 +99,7 @@ fn is_block(statement: &Stmt) -> bool {
     matches!(statement, If(..) | Switch(..) | While(..) | For(..) | TryCatch(..) | Block(..))
 }
 
-/// What makes the value of an input `it`: where it is asked for, and where a value that nobody gets would be told.
+/// Edits that store the value of an input: as `it` if it is used, or to avoid a warning about an unused result.
 fn value(text: &str, last: &Stmt, asked: bool) -> Vec<Edit> {
     let dropped = match last {
         Stmt::FnCall(call, _) => SIGNS.contains(&call.name.as_str()),
@@ -111,13 +111,13 @@ fn value(text: &str, last: &Stmt, asked: bool) -> Vec<Edit> {
     };
     let name = match (asked, dropped) {
         (true, _) => "let it = ",
-        // nobody uses it, and nobody is told so
+        // unused, and without a warning
         (false, true) => "let _it = ",
         (false, false) => "",
     };
     let Some(start) = start(text, last) else { return Vec::new() };
     match last {
-        // it would end the script
+        // a `return` would end the script
         Stmt::Return(..) => vec![(start, start + "return".len(), name.trim_end().to_string())],
         _ if name.is_empty() => Vec::new(),
         Stmt::TryCatch(..) => {
@@ -129,8 +129,8 @@ fn value(text: &str, last: &Stmt, asked: bool) -> Vec<Edit> {
     }
 }
 
-/// Where a statement begins. An operator's own position is that of its sign, so what is leftmost of all that is in it
-/// counts, with the brackets and signs before it.
+/// Start of a statement. An operator's own position is that of its sign, so the leftmost position inside it counts, with the
+/// brackets and signs before that.
 fn start(text: &str, statement: &Stmt) -> Option<usize> {
     let mut first = Position::NONE;
     statement.walk(&mut Vec::new(), &mut |path: &[ASTNode]| {
@@ -152,7 +152,7 @@ fn start(text: &str, statement: &Stmt) -> Option<usize> {
     Some(meant.take_while(leads).last().map_or(at, |part| part.at))
 }
 
-/// An input that Ctrl-C stopped: it can't be done again to the same place, so what it left is written instead.
+/// An input stopped by Ctrl-C: it can't be stopped at the same point again, so the script assigns the values it left.
 fn interrupted(cell: &Cell, versions: &[Edit], left: &[Left]) -> String {
     let mut out = String::from("// interrupted:\n");
     for line in cell.text.trim().lines() {
@@ -174,7 +174,7 @@ fn interrupted(cell: &Cell, versions: &[Edit], left: &[Left]) -> String {
     out
 }
 
-/// The paths of imports, as they are found from `folder`.
+/// The import paths, relative to `folder`.
 fn imports(cell: &Cell, tree: &AST, folder: &Path) -> Vec<Edit> {
     let mut found = Vec::new();
     tree.walk(&mut |path: &[ASTNode]| {
@@ -194,7 +194,7 @@ fn imports(cell: &Cell, tree: &AST, folder: &Path) -> Vec<Edit> {
     found
 }
 
-/// The byte at a position in a text.
+/// Byte offset of a position in a text.
 fn byte_at(text: &str, position: Position) -> Option<usize> {
     let (line, column) = (position.line()?, position.position()?);
     let start = text.split_inclusive('\n').take(line - 1).map(str::len).sum::<usize>();

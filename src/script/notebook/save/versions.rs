@@ -1,5 +1,5 @@
-//! Functions that were defined anew. At the prompt an input calls those of its time; a script has one of each name. So what
-//! is last has the name, and an earlier one that an input called stands beside it under another.
+//! Redefined functions. At the prompt an input calls the definitions of its time; a script has one function of each name.
+//! Therefore the last definition keeps the name, and earlier ones that an input called are saved under other names.
 
 use super::{Edit, applied, byte_at};
 use crate::script::notebook::{Cell, scan};
@@ -7,36 +7,36 @@ use rhai::{AST, ASTNode, Expr, FnCallExpr, Position, Stmt};
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeSet, HashMap, HashSet};
 
-/// A function's name, its type's before it where it is a method of one, and the number of its parameters.
+/// A function's name, prefixed by its type for a typed method, and its parameter count.
 type Key = (String, usize);
 
-/// A call: where its name is, and what it calls.
+/// A call: the position of its name, and its target.
 struct Call {
     at: usize,
     key: Key,
 }
 
-/// A function as it was defined.
+/// One definition of a function.
 struct Definition {
     cell: usize,
     key: Key,
     start: usize,
     end: usize,
-    /// Where its name is.
+    /// Position of its name.
     named: usize,
     calls: Vec<Call>,
 }
 
-/// A function together with all that it calls, as they were at a time: by the places of their definitions.
+/// A function with everything it calls, at a point in time: by the indices of their definitions.
 type Instance = (Key, BTreeSet<usize>);
 
 /// All functions of a session.
 pub struct Versions<'a> {
     cells: &'a [Cell],
     definitions: Vec<Definition>,
-    /// Calls of each input, outside of its functions.
+    /// Calls in each input, outside of its functions.
     calls: Vec<Vec<Call>>,
-    /// The names of those that are not the last of theirs, and the first input that asks for them.
+    /// Names for instances other than the last, with the first input that uses them.
     names: HashMap<Instance, (String, usize)>,
 }
 
@@ -63,14 +63,14 @@ impl<'a> Versions<'a> {
         versions
     }
 
-    /// Names what inputs call that is not the same at the end.
+    /// Names the called instances that differ from the final ones.
     fn give_names(&mut self) {
         let mut words: HashSet<String> = HashSet::new();
         for cell in self.cells {
             words.extend(scan::parts(&cell.text).iter().map(|part| part.text.to_string()));
         }
         for cell in 0..self.cells.len() {
-            // what an interrupted input called is not called again
+            // calls of an interrupted input are not repeated
             let called = self.calls[cell].iter().filter(|_| self.cells[cell].left.is_none());
             let mut open: Vec<Key> = called.map(|call| call.key.clone()).collect();
             let mut seen = HashSet::new();
@@ -91,7 +91,7 @@ impl<'a> Versions<'a> {
         }
     }
 
-    /// The definition that a name has when an input runs.
+    /// The definition of a name when an input runs.
     fn defined(&self, key: &Key, cell: usize) -> Option<usize> {
         self.definitions.iter().rposition(|definition| definition.cell <= cell && definition.key == *key)
     }
@@ -101,7 +101,7 @@ impl<'a> Versions<'a> {
         definition.map_or_else(Vec::new, |found| found.calls.iter().map(|call| call.key.clone()).collect())
     }
 
-    /// A function as it is when an input runs.
+    /// The instance of a function when an input runs.
     fn instance(&self, key: &Key, cell: usize) -> Option<Instance> {
         self.defined(key, cell)?;
         let (mut places, mut open) = (BTreeSet::new(), vec![key.clone()]);
@@ -115,7 +115,7 @@ impl<'a> Versions<'a> {
         Some((key.clone(), places))
     }
 
-    /// The other name of what a call means when an input runs.
+    /// The other name of a call's target when an input runs.
     fn name(&self, key: &Key, cell: usize) -> Option<&str> {
         let instance = self.instance(key, cell)?;
         self.names.get(&instance).map(|(name, _)| name.as_str())
@@ -129,7 +129,7 @@ impl<'a> Versions<'a> {
         calls.iter().filter_map(edit).collect()
     }
 
-    /// What an input's text needs: earlier functions go, and calls of them have their other names.
+    /// Edits of an input's text: removes earlier functions, and renames calls of them.
     pub fn edits(&self, cell: usize) -> Vec<Edit> {
         let end = self.cells.len();
         let own = self.definitions.iter().enumerate().filter(|(_, definition)| definition.cell == cell);
@@ -140,7 +140,7 @@ impl<'a> Versions<'a> {
         edits
     }
 
-    /// The functions that an input is the first to call and that are others at the end.
+    /// The functions that this input is the first to call and that differ from the final ones.
     pub fn earlier(&self, cell: usize) -> String {
         let mut own: Vec<(&Instance, &str)> = self
             .names
