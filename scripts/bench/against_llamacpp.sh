@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# GGUF files of one model in every kind, levain and llama.cpp in turn on this machine, and a table of ratios in markdown.
+# Compares levain and llama.cpp on GGUF files of one model in every kind, alternating on this machine; prints a markdown table of ratios.
 #
-#   npm pack @node-llama-cpp/linux-x64 && tar xzf *.tgz      # llama.cpp, with a library for each kind of processor
+#   npm pack @node-llama-cpp/linux-x64 && tar xzf *.tgz      # llama.cpp, with a library for each CPU type
 #   python -m venv VENV && VENV/bin/pip install numpy
 #   scripts/bench/against_llamacpp.sh LIBRARIES VENV FILE.gguf [levain binary]
 #
@@ -41,7 +41,7 @@ for line in open(sys.argv[1]):
 
 def cell(pairs, key):
     middle = [statistics.median(run[who][key] for run in pairs) for who in ("ours", "theirs")]
-    # round by round: what the machine did meanwhile met both
+    # round by round, so that other load on the machine affects both
     ratio = statistics.median(run["ours"][key] / run["theirs"][key] for run in pairs)
     digits = 0 if middle[0] > 10 else 2
     return f"{middle[0]:,.{digits}f} / {middle[1]:,.{digits}f} = **{ratio:.2f}**"

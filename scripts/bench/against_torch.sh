@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# One training step and decoding, levain and PyTorch in turn on this machine, and a table of ratios in markdown.
+# Compares levain and PyTorch on one training step and on decoding, alternating on this machine; prints a markdown table of ratios.
 #
 #   python -m venv VENV && VENV/bin/pip install torch transformers peft safetensors
 #   scripts/bench/against_torch.sh VENV [levain binary]
 #
-# PyTorch is measured as it is and at its best: compiled, with malloc told to keep what it has (decoding is not
-# compiled: torch_step.py does not). Medians of ROUNDS rounds (3); ONLY="tiny full f32" measures one row.
+# PyTorch is measured by default and at its best: compiled, with malloc set to keep freed memory (decoding is not
+# compiled by torch_step.py). Medians of ROUNDS rounds (3); ONLY="tiny full f32" measures one row.
 set -eu
 . "$(dirname "$0")/in_turn.sh"
 

@@ -1,9 +1,9 @@
-"""datatrove's Gopher, C4 and FineWeb filters and its masking of personal data on the rows of scripts/bench/cleaning.rhai, one process:
+"""Runs datatrove's Gopher, C4 and FineWeb filters and its PII masking on the rows of scripts/bench/cleaning.rhai, in one process:
 
     pip install datatrove spacy nltk regex tldextract
     python scripts/bench/cleaning_peers.py out/bench/cleaning/long.jsonl [eng_Latn | zho_Hani]
 
-Prints rows kept by each filter alone and megabytes a processor second of all.
+Prints the rows kept by each filter alone and the megabytes per CPU second of all.
 """
 import json, resource, sys, time
 from datatrove.data import Document

@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# Encoders: a training step and embedding of sentences, levain and PyTorch in turn on this machine, and a table of ratios in markdown.
+# Compares levain and PyTorch encoders on a training step and sentence embedding, alternating on this machine; prints a markdown table of ratios.
 #
 #   python -m venv VENV && VENV/bin/pip install torch transformers
 #   scripts/bench/encoders_against_torch.sh VENV [levain binary]
 #
-# PyTorch is measured as it is and at its best: compiled, masked positions gathered first, with malloc told to keep what it has. Rows of
-# unequal length are packed by levain; PyTorch pads them as they come, and sorted by length. Medians of ROUNDS rounds (3); ONLY="mini mlm f32" measures one row.
+# PyTorch is measured by default and at its best: compiled, masked positions gathered first, with malloc set to keep freed memory. Rows of
+# unequal length are packed by levain; PyTorch pads them in the given order, and sorted by length. Medians of ROUNDS rounds (3); ONLY="mini mlm f32" measures one row.
 set -eu
 . "$(dirname "$0")/in_turn.sh"
 

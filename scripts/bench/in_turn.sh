@@ -1,4 +1,4 @@
-# For the scripts that measure levain beside PyTorch in turn, which read it: arguments, `measure` and `best`. What they say of themselves is
+# Sourced by the scripts that measure levain and PyTorch alternately: arguments, `measure` and `best`. Their usage text is
 # their lines 2 to 8.
 [ $# -ge 1 ] || { sed -n '2,8s/^# \{0,1\}//p' "$0" >&2; exit 2; }
 cd "$(dirname "$0")"
@@ -10,7 +10,7 @@ rounds=${ROUNDS:-3}
 results=$(mktemp)
 trap 'rm -f "$results"' EXIT
 
-# name of the row, of the peer, then the command: its last line is the JSON
+# name of the row, name of the peer, then the command, whose last output line is JSON
 measure() {
   local row=$1 peer=$2 line
   shift 2

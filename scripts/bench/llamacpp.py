@@ -1,6 +1,6 @@
-"""A GGUF file in llama.cpp, measured as gguf.rhai measures it in levain.
+"""Measures a GGUF file in llama.cpp, as gguf.rhai does in levain.
 
-    npm pack @node-llama-cpp/linux-x64 && tar xzf *.tgz        # llama.cpp as shared libraries, one for each kind of processor
+    npm pack @node-llama-cpp/linux-x64 && tar xzf *.tgz        # llama.cpp as shared libraries, one for each CPU type
     LD_LIBRARY_PATH=LIBRARIES python llamacpp.py LIBRARIES FILE.gguf THREADS ROUNDS
 """
 
@@ -16,7 +16,7 @@ start = time.perf_counter()
 
 
 class Params(ctypes.Structure):
-    """Those of a model or a context: the fields that are set, and room for the others."""
+    """Parameters of a model or a context: the fields that are set, and padding for the others."""
 
     _fields_ = [("words", ctypes.c_uint32 * 128)]
 
@@ -54,7 +54,7 @@ class Net:
         self.open(1)
 
     def open(self, sequences):
-        """A context for so many."""
+        """A context for the given number of sequences."""
         lib, threads = self.lib, self.threads
         params = lib.llama_context_default_params()
         # n_ctx, n_batch, n_ubatch, n_seq_max
@@ -65,7 +65,7 @@ class Net:
         self.batch = lib.llama_batch_init(512, 0, 1)
 
     def decode(self, tokens):
-        """(id, position, sequence, whether its logits are asked for) each."""
+        """Tokens as (id, position, sequence, whether logits are requested)."""
         self.batch.n_tokens = len(tokens)
         for i, (token, at, sequence, asked) in enumerate(tokens):
             self.batch.token[i], self.batch.pos[i], self.batch.n_seq_id[i] = token, at, 1
@@ -78,7 +78,7 @@ class Net:
         return int(numpy.ctypeslib.as_array(logits, (self.size,)).argmax())
 
     def take(self, prompts, tokens):
-        """Seconds for `tokens` new ones after each prompt."""
+        """Seconds to generate `tokens` new tokens after each prompt."""
         memory = ctypes.c_void_p(self.lib.llama_get_memory(ctypes.c_void_p(self.context)))
         self.lib.llama_memory_clear(memory, True)
         begin = time.perf_counter()

@@ -1,7 +1,7 @@
 """The test functions of search.rhai with Optuna's multivariate TPE: the median over seeds of the best of 50 trials.
 
     pip install optuna scikit-learn scipy; python scripts/bench/optuna_search.py 20
-    python scripts/bench/optuna_search.py 20 best out/search.json       # beside what `search.rhai out=` kept, with a test of ranks (Mann and Whitney 1947)
+    python scripts/bench/optuna_search.py 20 best out/search.json       # compared with the output of `search.rhai out=`, with a rank test (Mann and Whitney 1947)
     python scripts/bench/optuna_search.py 5 importance                  # its fANOVA over 100 random trials
     python scripts/bench/optuna_search.py 20 goals out/goals.json        # hypervolume of two goals
 """
@@ -84,7 +84,7 @@ def volume(sampler, shape):
 
 
 def beside(name, theirs):
-    """What levain's TPE came to, how often a seed of it is below one of Optuna's, and how probable so large a difference is by chance."""
+    """The result of levain's TPE, how often one of its seeds is below one of Optuna's, and the p-value of the difference."""
     if name not in levain:
         return ""
     from scipy.stats import mannwhitneyu

@@ -1,13 +1,13 @@
 #!/bin/bash
-# scripts/bench/ranks_memory.sh [LEVAIN] — the most memory that a rank held, beside what docs/ranks.md computes for it: AdamW on a model of many
-# parameters and short rows, one micro-batch a rank, in 1, 2 and 4 ranks, with moments whole and divided.
+# scripts/bench/ranks_memory.sh [LEVAIN] — peak memory of a rank, beside the number computed in docs/ranks.md: AdamW on a model of many
+# parameters and short rows, one micro-batch per rank, in 1, 2 and 4 ranks, with whole and sharded moments.
 set -eu
 levain=$(realpath "${1:-target/release/levain}")
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 cd "$folder"
 export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMPI_MCA_btl_vader_single_copy_mechanism=none
-# not through shared memory: its buffers, which are Open MPI's, would count in every rank
+# not through shared memory: Open MPI's buffers would count in every rank
 export OMPI_MCA_rmaps_base_oversubscribe=1 OMPI_MCA_btl=${OMPI_MCA_btl:-tcp,self} OMPI_MCA_btl_tcp_if_include=lo
 cat > train.rhai <<'END'
 let cfg = options(#{ steps: 3, shard: false, hidden: 384, accum: 1 }, args());
@@ -29,7 +29,7 @@ peak() { # ranks, words: the largest of all ranks, in MB
     sort -n peaks | tail -n 1
 }
 for count in 1 2 4; do
-    # what a rank holds beside numbers of the model: that of a model of few parameters, whose messages are small
+    # memory of a rank beside the model's numbers: measured on a model of few parameters, whose messages are small
     small=$(peak $count hidden=16 accum=$count)
     for shard in false true; do
         [ $count = 1 ] && $shard && continue

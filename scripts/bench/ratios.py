@@ -1,4 +1,4 @@
-"""A table in markdown of what was measured in turn: a line of JSON with `row`, `as` (levain, torch, best) and `out` a run."""
+"""Prints a markdown table of alternating measurements: one JSON line per run with `row`, `as` (levain, torch, best) and `out`."""
 
 import json, statistics, sys
 
@@ -11,7 +11,7 @@ def middle(outs, key):
     return statistics.median(out[key] for out in outs) if outs else None
 
 def ratio(ours, theirs, key):
-    # round by round: what the machine did meanwhile met both
+    # round by round, so that other load on the machine affects both
     pairs = [a[key] / b[key] for a, b in zip(ours or [], theirs or [])]
     return f"{statistics.median(pairs):.2f}" if pairs else "–"
 

@@ -1,10 +1,10 @@
-"""Eight clients of `levain serve` and of llama.cpp's server, in turn on one model: requests and tokens a second, and the time to the first token.
+"""Compares `levain serve` and llama.cpp's server with eight clients, alternating on one model: requests and tokens per second, and time to first token.
 
     pip install xllamacpp                    # llama.cpp's server, in Python
     python scripts/bench/server.py FILE.gguf [levain binary] [--clients 8] [--tokens 64] [--rounds 5] [--threads 2]
 
-Each client asks for its prompts one after another, greedily and as a stream. A table in markdown: medians of the rounds, and how much longer
-levain's clients wait than `generate` takes for the same prompts side by side.
+Each client sends its prompts one after another, with greedy decoding and streaming. Prints a markdown table: medians of the rounds, and
+the extra time of levain's clients over a batched `generate` of the same prompts.
 """
 
 import argparse
@@ -23,14 +23,14 @@ ASKS = 3  # requests a client makes
 
 
 def prompts(client):
-    """Of some forty tokens, which begin differently: what servers keep of earlier prompts is no help."""
+    """Prompts of some forty tokens with different beginnings, so that prefix caches of servers do not help."""
     return [f"{WORDS[(client + ask) % 10].title()} {client * ASKS + ask}: write about the {WORDS[client % 10]}, the {WORDS[ask]} and what "
             f"they have to do with each other, in plain words, as one who has seen both. Begin with the {WORDS[(client * 3 + ask) % 10]}."
             for ask in range(ASKS)]
 
 
 def ask(port, prompt, tokens):
-    """Seconds to the first token and to the last, and how many there were."""
+    """Returns the seconds to the first token and to the last, and the number of tokens."""
     start, first, count = time.perf_counter(), None, 0
     link = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
     body = {"model": "model", "prompt": prompt, "max_tokens": tokens, "temperature": 0, "stream": True, "stream_options": {"include_usage": True}}
@@ -68,7 +68,7 @@ def round_of(port, clients, tokens):
 
 
 def theirs(path, threads, clients):
-    """llama.cpp's server until its input ends; prints its port."""
+    """Runs llama.cpp's server until its input ends; prints its port."""
     import xllamacpp
 
     params = xllamacpp.CommonParams()
@@ -96,7 +96,7 @@ print(start.elapsed);
 
 
 def generate(levain, path, threads, clients, tokens):
-    """Seconds that a batch of all clients' first prompts takes in a script."""
+    """Seconds of a batch with all clients' first prompts in a script."""
     with tempfile.TemporaryDirectory() as folder:
         script, rows = Path(folder) / "generate.rhai", Path(folder) / "prompts.jsonl"
         script.write_text(GENERATE)

@@ -1,17 +1,17 @@
-"""The peer to measure encoders against: one training step, or embedding, in PyTorch on this machine.
+"""PyTorch reference for encoder benchmarks: one training step, or embedding, on this machine.
 
     VENV/bin/python torch_encoder.py --shape base --task classify --dtype f32 --batch 8 --seq 128
     MALLOC_MMAP_MAX_=0 MALLOC_TRIM_THRESHOLD_=8000000000 MALLOC_TOP_PAD_=268435456 \
         VENV/bin/python torch_encoder.py ... --compile          # torch at its best
 
 Shapes: micro (4 layers, 256), mini (MiniLM-like: 6 layers, 384, 12 heads, 1536) and base (BERT-base: 12, 768, 12, 3072).
-Tasks: mlm (15 % of the tokens predicted), classify (5 classes), ner (9 labels a token), embed (mean pooling, L2, no gradient).
+Tasks: mlm (15 % of the tokens predicted), classify (5 classes), ner (9 labels per token), embed (mean pooling, L2, no gradient).
 A step is forward, loss, backward, clip to norm 1, AdamW. Random weights, random ids: same work. Dropout is off by default
-(--dropout 0.1 measures it). --mlm-gather: the head sees only the predicted positions (what a careful script does; transformers'
+(--dropout 0.1 measures it). --mlm-gather: the head sees only the predicted positions (an optimization; transformers'
 BertForMaskedLM computes logits of every position). --ragged: lengths from seq/8 to seq, padded (--unpad has no meaning in transformers' BERT);
 with --bucketed the lengths of fifty batches are drawn together and sorted, so that a batch has little padding. encoder.rhai is the twin.
-Prints one JSON line, the keys of torch_step.py: tokens_per_s (median step, the first left out), peak_gib (whole process), step_s,
-and rows_per_s; cpu_s is the processor time of the median step (all threads), best_s the fastest step: what to read on a busy machine.
+Prints one JSON line with the keys of torch_step.py: tokens_per_s (median step without the first), peak_gib (whole process), step_s,
+and rows_per_s; cpu_s is the CPU time of the median step (all threads), best_s the fastest step: the number to use on a busy machine.
 """
 
 import argparse
@@ -119,7 +119,7 @@ def main():
             elif a.task == "ner":
                 labels = torch.where(mask == 1, torch.randint(0, labels_n, ids.shape), -100)
             else:
-                # the same number in every row, so that compiled shapes stay
+                # the same number in every row, so that compiled shapes do not change
                 k = max(1, int(0.15 * a.seq))
                 labels = torch.full_like(ids, -100)
                 for row in range(a.batch):

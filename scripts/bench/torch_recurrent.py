@@ -1,8 +1,8 @@
-"""The peer of scripts/bench/recurrent.rhai: a step of one recurrent layer of torch.nn, forward and backward.
+"""PyTorch reference for scripts/bench/recurrent.rhai: a step of one torch.nn recurrent layer, forward and backward.
 
     VENV/bin/python scripts/bench/torch_recurrent.py --cell lstm --threads 2
 
-Gradients are those of the weights and the input. Prints one JSON line with the keys of the twin: step_s is the median step, the first left out.
+Computes gradients of the weights and the input. Prints one JSON line with the keys of recurrent.rhai: step_s is the median step without the first.
 """
 
 import argparse

@@ -225,7 +225,7 @@ for how in [#{ on_shared: "error" }, #{ on_conflict: "error" }] {
 }
 
 /// The captured values of a closure are read by several threads, each with copies of its own: the result is the same, and
-/// thread-specific behavior does not show.
+/// there is no warning about one thread.
 #[test]
 fn closures_that_capture_lists_and_maps_run_on_two_threads() {
     let script = r#"

@@ -391,7 +391,7 @@ fn a_native_that_waits_for_a_thread_that_waits_for_its_runtime_ends() {
     own.set(runtime.clone()).ok().unwrap();
     let told = runtime.run("ask(\"1\")").unwrap().to::<String>().unwrap();
     assert!(told.starts_with("runtime: it is at work: its script is in `ask` for 0."), "{told}");
-    // with a limit, a waiting caller waits until the first is done, however long that takes in total
+    // a caller that the running script does not wait for waits for its end, however long that takes in total
     let (work, begun) = (runtime.clone(), std::time::Instant::now());
     let first = std::thread::spawn(move || work.run("for n in 0..5 { rest(); }").map(|_| ()));
     std::thread::sleep(Duration::from_millis(50));
@@ -507,7 +507,7 @@ fn a_stranger_does_not_set_the_threads() {
     assert_eq!(fault.message, format!("threads: this script may not change their number, which is {there}"));
 }
 
-/// No signal ends the process here: each of these checks the clock itself.
+/// Nothing ends the process here: each of these checks the clock itself.
 #[test]
 fn time_ends_a_run_in_native_verbs_too() {
     let time = Some(std::time::Duration::from_millis(300));

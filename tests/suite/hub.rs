@@ -174,7 +174,7 @@ fn facts(held: &Standing, path: &str) -> Value {
         }
         entry
     });
-    // names that do not belong into a cache
+    // a path that does not belong in a cache
     let evil = json!({ "type": "file", "path": "../../evil.json", "size": 1, "oid": "ab".repeat(20) });
     list.chain([evil]).collect()
 }

@@ -233,7 +233,7 @@ fn saved_in_shards_it_opens_the_same() {
         let ids = [5, 6, 7, 8];
         let again = Model::open(folder.path(), DType::F32).unwrap();
         assert!(logits(&net, &ids) == logits(&again, &ids), "{name}");
-        // and across the limit in one file, in half precision
+        // and over it in one file, in half precision
         net.save(folder.path(), Saving { dtype: Some(DType::BF16), ..Saving::default() }).unwrap();
         assert!(!folder.path().join("model.safetensors.index.json").exists());
         let half = Model::open(folder.path(), DType::F32).unwrap();

@@ -222,7 +222,7 @@ fn ctrl_c_in_the_middle_of_a_step_stops_at_once_as_of_the_last_one() {
     };
     interrupts(&mut terminal, "train::run(net, rows, (), #{ steps: 9, batch_size: 32 })", 0.3);
     assert_eq!(terminal.says("sum.call() == before"), "true");
-    // in the test after a step: the evaluation is repeated, not the step
+    // in the evaluation after a step: the evaluation is repeated, not the step
     let testing = "train::run(net, rows, tests, #{ steps: 1, batch_size: 32 })";
     interrupts(&mut terminal, testing, 2.0);
     terminal.says(":resume");

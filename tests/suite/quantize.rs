@@ -79,7 +79,7 @@ fn more_bits_are_nearer() {
     assert!(errors.is_sorted_by(|a, b| a > b), "{errors:?}");
 }
 
-/// Groups of zeros, of a single number and of the largest number stay finite.
+/// Zeros, a single nonzero number and very large numbers stay finite.
 #[test]
 fn extremes_are_numbers() {
     let rows: [Vec<f32>; 4] = [vec![0.0; 256], [vec![3.0], vec![0.0; 255]].concat(), vec![6e4; 256], vec![-1e-30; 256]];

@@ -31,7 +31,7 @@ fn sampling(count: usize) -> Sampling {
     Sampling { max_new_tokens: count, temperature: 0.9, ..Sampling::default() }
 }
 
-/// Sampling parameters of each row.
+/// Generation state of each row.
 struct Writer {
     rng: Rng,
     new: Vec<u32>,

@@ -42,7 +42,7 @@ fn a_test_that_never_ends_is_ended_and_the_others_run() {
     assert!(told.out.contains("FAILED t/a.rhai test_a\n  error: test: takes longer than 0.3 s\n"), "{}", told.out);
     assert!(told.out.contains("FAILED t/a.rhai test_b\n  error: test: takes longer than 0.3 s\n"), "{}", told.out);
     assert!(told.out.ends_with("1 passed, 3 failed\n"), "{}", told.out);
-    // output before a fault is not a transcript
+    // output before a timeout is not a transcript
     assert_eq!(std::fs::read_to_string(folder.path().join("t/b.out")).unwrap(), "");
     for limit in ["0", "-1", "many"] {
         let told = folder.levain(&["test", "t", &format!("--limit={limit}")]);

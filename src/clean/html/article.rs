@@ -132,7 +132,7 @@ impl Weights {
                 weights.commas[node] = text.matches([',', '，', '、', '،', '﹐', '؛']).count() as f64;
             }
             if page.name(node) == "a" {
-                // a link within the page does not count as link text
+                // a link within the page does not lead away from it
                 let inside = page.attribute(node, "href").starts_with('#');
                 weights.links[node] = weights.length[node] * if inside { 0.3 } else { 1.0 };
             }

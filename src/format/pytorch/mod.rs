@@ -110,7 +110,7 @@ fn tensors(bytes: &[u8]) -> Result<BTreeMap<String, View>> {
     let mut total = 0usize;
     for (name, id) in table {
         let view = views::view(bytes, &pickled, &storages, id).map_err(|error| error.at(format!("tensor `{name}`")))?;
-        // a tied tensor counts once; overlapping views of one storage may not add up to more than the file
+        // a tied tensor counts once; overlapping views of one storage may not inflate the file
         if seen.insert(view.clone()) {
             total = total.saturating_add(view.size());
         }
