@@ -70,7 +70,7 @@ fn a_test_that_returns_false_has_not_passed_and_one_that_is_misnamed_is_told() {
     }
     assert!(!told.err.contains("tester"), "{}", told.err);
     let told = folder.levain(&["bench", "b.rhai"]);
-    assert!(told.code == 2 && told.err.contains("error: bench: there is no case"), "{}", told.err);
+    assert!(told.code == 2 && told.err.contains("error: bench: b.rhai is not a benchmark"), "{}", told.err);
 }
 
 /// An int column accessed as text: no row is kept, without an error.

@@ -119,8 +119,8 @@ fn run(args: &Args) -> Result<u8> {
         }
         _ => benchmark(args)?,
     };
-    if report.rows.is_empty() && report.faults.is_empty() {
-        return Err(nothing(args));
+    if let (Some(filter), true, true) = (&args.filter, report.rows.is_empty(), report.faults.is_empty()) {
+        return Err(Error::new("bench", format!("there is no case whose name holds `{filter}`")));
     }
     match args.format {
         Format::Text => print!("{}", report.text()),
@@ -134,15 +134,6 @@ fn run(args: &Args) -> Result<u8> {
     }
     summary.add("bench", &report.markdown())?;
     Ok(exit_code(args, &report))
-}
-
-/// The error for a run without results: a gate that measured nothing has not passed.
-fn nothing(args: &Args) -> Error {
-    match &args.filter {
-        Some(filter) => Error::new("bench", format!("there is no case whose name holds `{filter}`")),
-        None => Error::new("bench", "there is no case")
-            .help("a case is a call of `bench::exact`, `bench::speed`, `bench::memory` or `bench::scores`"),
-    }
 }
 
 /// Runs the requested benchmarks.

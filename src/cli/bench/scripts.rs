@@ -23,6 +23,9 @@ impl Scripts {
             if path.is_dir() {
                 scripts.folder(path)?;
             } else if path.exists() {
+                if !may_measure(&path) {
+                    return Err(none(format!("{} is not a benchmark", path.display())));
+                }
                 scripts.files.push(path);
             } else {
                 let error = Error::new("bench", format!("{} is not there", path.display()));
@@ -48,17 +51,32 @@ impl Scripts {
         let before = self.files.len();
         self.files.extend(found.files.into_iter().filter(|script| names_bench(script)));
         if self.files.len() == before {
-            return Err(Error::new("bench", format!("{} holds no benchmark", path.display()))
-                .help("a benchmark is a .rhai script that calls `bench::exact`, `bench::speed` or `bench::scores`"));
+            return Err(none(format!("{} holds no benchmark", path.display())));
         }
         self.folders.push(path);
         Ok(())
     }
 }
 
+fn none(what: String) -> Error {
+    Error::new("bench", what)
+        .help("a benchmark is a .rhai script that calls `bench::exact`, `bench::speed` or `bench::scores`")
+}
+
 fn names_bench(script: &Path) -> bool {
+    has_code(script, |code| code.contains("bench::"))
+}
+
+/// Whether a named script measures, or imports another that may: one that does neither has no case that could fail.
+fn may_measure(script: &Path) -> bool {
+    // one that can't be read is an error of the run
+    std::fs::read_to_string(script).is_err()
+        || has_code(script, |code| code.contains("bench::") || code.contains("import "))
+}
+
+fn has_code(script: &Path, is_wanted: impl Fn(&str) -> bool) -> bool {
     let text = std::fs::read_to_string(script).unwrap_or_default();
-    text.lines().any(|line| line.split("//").next().is_some_and(|code| code.contains("bench::")))
+    text.lines().any(|line| line.split("//").next().is_some_and(&is_wanted))
 }
 
 pub fn stem(script: &Path) -> String {
