@@ -349,7 +349,7 @@ fn history_grows_and_survives_damage() {
 
 #[test]
 fn a_script_that_never_ends_is_ended_and_told() {
-    for script in ["loop { }", "bench::speed(\"s\", || { loop { } });"] {
+    for script in ["bench::exact(\"v\", 1); loop { }", "bench::speed(\"s\", || { loop { } });"] {
         let (code, out, _) = run(&bench(script), &["case.rhai", "--limit", "0.5"]);
         assert!(code == 2 && out.contains("bench: takes longer than 0.5 s"), "{script} gave {code}\n{out}");
     }
